@@ -28,4 +28,4 @@ def parse_address(text: str) -> IPAddress:
 def source_key(address: IPAddress) -> bytes:
     """What limits a source are counted by: the IPv4 address, or the IPv6 /64 (gateway-behaviour 5)."""
     packed = address.packed
-    return packed if len(packed) == 4 else packed[:8]  # noqa: PLR2004
+    return packed if len(packed) == 4 else packed[:8]

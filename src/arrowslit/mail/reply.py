@@ -27,17 +27,17 @@ class Reply:
     @property
     def positive(self) -> bool:
         """True for 2yz."""
-        return 200 <= self.code < 300  # noqa: PLR2004
+        return 200 <= self.code < 300
 
     @property
     def transient(self) -> bool:
         """True for 4yz."""
-        return 400 <= self.code < 500  # noqa: PLR2004
+        return 400 <= self.code < 500
 
     @property
     def permanent(self) -> bool:
         """True for 5yz."""
-        return 500 <= self.code < 600  # noqa: PLR2004
+        return 500 <= self.code < 600
 
     @property
     def text(self) -> str:

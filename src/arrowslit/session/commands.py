@@ -125,9 +125,7 @@ def recipient_answered(session: Session, verdict: Verdict, out: list[Action]) ->
     if verdict.kind is OutcomeKind.ACCEPTED:
         transaction.accepted.append(event)
         if transaction.decision is not None and transaction.decision.would_be is not None:
-            out.append(
-                Note(NoteKind.DECISION, transaction.decision.reason, None, transaction.decision, event)
-            )
+            out.append(Note(NoteKind.DECISION, transaction.decision.reason, None, transaction.decision, event))
         session.answer(out, replies.RECIPIENT_OK)
         return
     if not transaction.accepted:
@@ -195,7 +193,7 @@ def _decide_data(session: Session, octets: int) -> Decision:
     facts = replace(session.facts(), message_bytes=octets)
     decision = decide(session.node.policy, Stage.DATA, facts)
     if not isinstance(decision, Decision):
-        raise AssertionError(f"the message's stage needs {sorted(decision.facts)}, which were settled before")
+        raise TypeError(f"the message's stage needs {sorted(decision.facts)}, which were settled before")
     return decision
 
 

@@ -88,9 +88,7 @@ class Node:
         known = [self.capabilities.get(name) for name in hops]
         sizes = [c.size for c in known if c is not None and c.size]
         authentication = server.authentication
-        mechanisms = (
-            tuple(authentication.mechanisms) if authentication and server.name in self.sign_in_ready else ()
-        )
+        mechanisms = tuple(authentication.mechanisms) if authentication and server.name in self.sign_in_ready else ()
         return Offer(
             size=min([server.message_bytes or self.message_bytes, self.message_bytes, *sizes]),
             smtputf8=bool(hops) and all(c is not None and c.smtputf8 for c in known),

@@ -41,16 +41,10 @@ TLS_UNAVAILABLE: Final = reply(454, "4.7.0", "TLS not available for now")
 
 NEXT_HOP_DOWN: Final = reply(451, "4.4.1", "The server behind is not reachable, please try again later")
 NEXT_HOP_BUSY: Final = reply(451, "4.3.2", "The server behind is busy, please try again later")
-NEXT_HOP_MISCONFIGURED: Final = reply(
-    451, "4.3.5", "The system behind is not set up correctly, please try again later"
-)
-NEXT_HOP_GARBAGE: Final = reply(
-    451, "4.3.0", "The server behind gave no sensible answer, please try again later"
-)
+NEXT_HOP_MISCONFIGURED: Final = reply(451, "4.3.5", "The system behind is not set up correctly, please try again later")
+NEXT_HOP_GARBAGE: Final = reply(451, "4.3.0", "The server behind gave no sensible answer, please try again later")
 NEXT_HOP_UNKNOWN: Final = reply(451, "4.4.2", "The server behind did not confirm, please try again later")
-NEXT_HOP_LOST: Final = reply(
-    451, "4.4.2", "The connection to the server behind was lost, please try again later"
-)
+NEXT_HOP_LOST: Final = reply(451, "4.4.2", "The connection to the server behind was lost, please try again later")
 LATE_REFUSAL: Final = reply(451, "4.3.0", "A recipient was refused late, please send again")
 TOO_LATE: Final = reply(451, "4.4.2", "The message waited too long here, please try again later")
 NEXT_HOP_TOO_MANY_RECIPIENTS: Final = reply(452, "4.5.3", "Too many recipients in this message")

@@ -135,9 +135,7 @@ class Session:
             self.pump(out)
         return out
 
-    def looked_up(
-        self, reverse_name: str | Unknown | None, client_name: str | Unknown | None
-    ) -> list[Action]:
+    def looked_up(self, reverse_name: str | Unknown | None, client_name: str | Unknown | None) -> list[Action]:
         """The answer to `LookUp`."""
         self.reverse_name, self.client_name = reverse_name, client_name
         return self._resumed()
@@ -184,9 +182,7 @@ class Session:
     def timed_out(self, slow_body: bool = False) -> list[Action]:
         """The client took too long for a command, or sent a message too slowly (gateway-behaviour 1)."""
         reply = replies.TOO_SLOW if slow_body else replies.TIMED_OUT
-        out: list[Action] = [
-            Note(NoteKind.FAULT, "client-too-slow" if slow_body else "client-timed-out", reply)
-        ]
+        out: list[Action] = [Note(NoteKind.FAULT, "client-too-slow" if slow_body else "client-timed-out", reply)]
         return self.hang_up(out, reply)
 
     def lost(self) -> list[Action]:
@@ -247,7 +243,7 @@ class Session:
             self.closed = True
             return
         out.append(self.engine.greet(with_reference(decision.reply, self.id)))
-        if decision.reply.code == 421:  # noqa: PLR2004
+        if decision.reply.code == 421:
             self.close(out)
 
     def restart(self, out: list[Action]) -> None:
@@ -298,9 +294,7 @@ class Session:
         self.awaiting = name
         self._resume = resume
 
-    def decide(
-        self, stage: Stage, out: list[Action], again: Callable[[list[Action]], None]
-    ) -> Decision | None:
+    def decide(self, stage: Stage, out: list[Action], again: Callable[[list[Action]], None]) -> Decision | None:
         """The decision at `stage`; None where look-ups are under way and `again` will be called."""
         decision = decide(self.node.policy, stage, self.facts())
         if isinstance(decision, Decision):
@@ -346,9 +340,7 @@ class Session:
 
     def refuse(self, decision: Decision, out: list[Action], rcpt: events.Rcpt | None = None) -> None:
         """Tell a refusal of the policy, after the tarpit's time where there is one."""
-        reply = (
-            with_reference(decision.reply, self._reference()) if decision.reply else replies.NEXT_HOP_GARBAGE
-        )
+        reply = with_reference(decision.reply, self._reference()) if decision.reply else replies.NEXT_HOP_GARBAGE
         out.append(Note(NoteKind.DECISION, decision.reason, reply, decision, rcpt))
         tarpit = self.node.virtual_server(self.virtual_server).tarpit
         counted = not (self.exempt or decision.exempt)
@@ -377,7 +369,7 @@ class Session:
             self.ask(out, "pause", Pause(pause), lambda later: later.append(self.engine.answer(reply)))
         else:
             out.append(self.engine.answer(reply))
-        if reply.code == 421:  # noqa: PLR2004
+        if reply.code == 421:
             self.close(out)
 
     def hang_up(self, out: list[Action], reply: Reply) -> list[Action]:

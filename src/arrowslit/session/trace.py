@@ -39,7 +39,7 @@ def protocol_keyword(*, extended: bool, tls: bool, authenticated: bool, smtputf8
 
 def received_line(hop: Hop) -> bytes:
     """The octets of the line, folded, ended by CR LF."""
-    address = f"IPv6:{hop.client_address}" if hop.client_address.version == 6 else str(hop.client_address)  # noqa: PLR2004
+    address = f"IPv6:{hop.client_address}" if hop.client_address.version == 6 else str(hop.client_address)
     comment = f"{hop.client_name} [{address}]" if hop.client_name else f"[{address}]"
     recipient = f"\r\n\tfor <{hop.recipient}>" if hop.recipient else ""
     return (
