@@ -1,0 +1,220 @@
+"""The kinds of value that a setting may have, as data: what it is called, and how it is read.
+
+A kind's `read` gets the value of the tree and the folder that paths are relative to. It raises `WrongValueError`
+with a sentence for whoever wrote the file. Never touches the file system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from arrowslit.documents.endpoint import parse_endpoint
+from arrowslit.mail.address import IPAddress, parse_address
+from arrowslit.mail.address_range import parse_range
+from arrowslit.mail.address_set import AddressSet
+from arrowslit.mail.domain import normalise_domain
+from arrowslit.policy.tree import Table, Value
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class WrongValueError(Exception):
+    """A value that a setting cannot have. `help` says what to write instead."""
+
+    def __init__(self, says: str, help: str = "", at: Value | None = None) -> None:
+        super().__init__(says)
+        self.help = help
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`name` is what the reference calls it."""
+
+    name: str
+    read: Callable[[Value, Path], object]
+
+
+def describe(value: Value) -> str:
+    """What TOML calls it, with its article."""
+    data = value.data
+    if isinstance(data, Table):
+        return "a table"
+    if isinstance(data, tuple):
+        return "an array"
+    names = {str: "a string", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(data), "a date or time")
+
+
+def _string(value: Value, wanted: str) -> str:
+    if not isinstance(value.data, str):
+        raise WrongValueError(f"this is {describe(value)}, {wanted} is wanted")
+    return value.data
+
+
+def _text(value: Value, _base: Path) -> str:
+    return _string(value, "a string")
+
+
+def _flag(value: Value, _base: Path) -> bool:
+    if not isinstance(value.data, bool):
+        raise WrongValueError(f"this is {describe(value)}, true or false is wanted")
+    return value.data
+
+
+def _name(value: Value, _base: Path) -> str:
+    try:
+        return normalise_domain(_string(value, "a domain name"))
+    except ValueError as error:
+        raise WrongValueError(str(error), 'write a full name, such as "mx.example.org"') from None
+
+
+def _path(value: Value, base: Path) -> Path:
+    text = _string(value, "a path")
+    if not text or "\0" in text:
+        raise WrongValueError("a path cannot be empty")
+    return base / text
+
+
+def _endpoint(value: Value, _base: Path) -> object:
+    try:
+        return parse_endpoint(_string(value, "ADDRESS:PORT"))
+    except ValueError as error:
+        raise WrongValueError(str(error), 'write for example "127.0.0.1:25", or "[::]:25" for both families') from None
+
+
+def _duration(value: Value, _base: Path) -> float:
+    data = value.data
+    if isinstance(data, bool) or not isinstance(data, str):
+        raise WrongValueError(
+            f"this is {describe(value)}, a time is wanted", 'write it with its unit: "5s", "10m", "1h"'
+        )
+    number = data.rstrip("dhms")
+    unit = _UNITS.get(data[len(number) :])
+    if unit is None or not number.isascii() or not number.isdigit() or float(number) <= 0:
+        raise WrongValueError(
+            f'"{data}" is no time', 'write a whole number and its unit: "500ms", "5s", "10m", "1h", "3d"'
+        )
+    return int(number) * unit
+
+
+def _addresses(value: Value, _base: Path) -> AddressSet:
+    return AddressSet.from_ranges([_range(item) for item in _items(value, "addresses")])
+
+
+def _range(item: Value) -> tuple[IPAddress, IPAddress]:
+    try:
+        found = parse_range(_string(item, "an address"))
+    except ValueError as error:
+        raise WrongValueError(str(error), 'write an address ("10.0.0.5") or a prefix ("10.0.0.0/24")', item) from None
+    if found.host_bits:
+        raise WrongValueError(f"{item.data} has bits set after the prefix", f'write "{found.text}"', item)
+    return found.first, found.last
+
+
+def _items(value: Value, of: str) -> tuple[Value, ...]:
+    if not isinstance(value.data, tuple):
+        raise WrongValueError(f"this is {describe(value)}, an array of {of} is wanted", "put it in brackets: [ ... ]")
+    return value.data
+
+
+def _servers(value: Value, _base: Path) -> tuple[str, ...]:
+    return tuple(_server(item) for item in _items(value, "addresses"))
+
+
+def _server(item: Value) -> str:
+    text = _string(item, "an address")
+    try:
+        return str(parse_address(text))
+    except ValueError:
+        raise WrongValueError(f'"{text}" is no address', "write the address of a DNS server", item) from None
+
+
+def _texts(value: Value, _base: Path) -> tuple[str, ...]:
+    return tuple(_string(item, "a string") for item in _items(value, "strings"))
+
+
+def _ports(value: Value, _base: Path) -> tuple[int, ...]:
+    read = whole_number(1, 65_535).read
+    return tuple(int(str(read(item, _base))) for item in _items(value, "ports"))
+
+
+def _web_address(value: Value, _base: Path) -> str:
+    text = _string(value, "a web address")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise WrongValueError(f'"{text}" is no web address', 'write for example "https://alarms.example.org/hook"')
+    return text
+
+
+def whole_number(least: int, most: int) -> Kind:
+    """A whole number from `least` to `most`."""
+
+    def read(value: Value, _base: Path) -> int:
+        data = value.data
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise WrongValueError(f"this is {describe(value)}, a whole number is wanted", at=value)
+        if not least <= data <= most:
+            raise WrongValueError(f"{data} is not between {least} and {most}", at=value)
+        return data
+
+    return Kind("whole number", read)
+
+
+def octets(least: int, most: int) -> Kind:
+    """A number of octets."""
+    return Kind("octets", whole_number(least, most).read)
+
+
+def one_of(*words: str) -> Kind:
+    """One word of a fixed few."""
+
+    def read(value: Value, _base: Path) -> str:
+        text = _string(value, "a string")
+        if text not in words:
+            near = get_close_matches(text, words, 1)
+            offer = f'did you mean "{near[0]}"?' if near else "write " + _either(words)
+            raise WrongValueError(f'"{text}" is none of {_either(words)}', offer)
+        return text
+
+    return Kind(_either(words), read)
+
+
+def _either(words: tuple[str, ...]) -> str:
+    quoted = [f'"{word}"' for word in words]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
+
+
+def or_off(kind: Kind) -> Kind:
+    """The kind, or `""` for none."""
+
+    def read(value: Value, base: Path) -> object:
+        return None if value.data == "" else kind.read(value, base)
+
+    return Kind(f'{kind.name}, or "" for none', read)
+
+
+def or_words(kind: Kind, *words: str) -> Kind:
+    """One of a few words, or else the kind."""
+
+    def read(value: Value, base: Path) -> object:
+        return value.data if value.data in words else kind.read(value, base)
+
+    return Kind(", ".join(f'"{word}"' for word in words) + f" or {kind.name}", read)
+
+
+TEXT = Kind("text", _text)
+TEXTS = Kind("array of text", _texts)
+FLAG = Kind("true or false", _flag)
+NAME = Kind("domain name", _name)
+PATH = Kind("path", _path)
+ENDPOINT = Kind("ADDRESS:PORT", _endpoint)
+DURATION = Kind("time with unit", _duration)
+ADDRESSES = Kind("array of addresses and ranges", _addresses)
+SERVERS = Kind("array of addresses", _servers)
+PORTS = Kind("array of ports", _ports)
+WEB_ADDRESS = Kind("web address", _web_address)
