@@ -1,0 +1,1 @@
+"""Tests. A folder for each room of the source, and `peers` for the real servers that they talk to."""

@@ -1,0 +1,73 @@
+"""HAProxy in TCP mode: in front of a port with PROXY protocol v2, or as a bare address filter.
+
+    with front(("127.0.0.1", inner), send_proxy=True) as balancer: ...
+    with front(("127.0.0.1", inner), allow=["127.0.0.1"]): ...     # one `src` rule, for the bench
+
+Needs no root.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers import process
+from tests.peers.netns import Host
+from tests.peers.process import Running
+
+
+@dataclass(slots=True)
+class HAProxy:
+    """A running HAProxy."""
+
+    running: Running
+    address: str
+    port: int
+
+
+@contextmanager
+def front(
+    to: tuple[str, int],
+    *,
+    send_proxy: bool = False,
+    allow: Sequence[str] = (),
+    greets: bytes = b"",
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+) -> Iterator[HAProxy]:
+    """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses."""
+    folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
+    port = port or process.free_port(host, address)
+    config = folder / "haproxy.cfg"
+    config.write_text(_config(to, f"{address}:{port}", send_proxy, allow))
+    argv = process.by_loader("haproxy", "usr/sbin/haproxy", "-db", "-f", str(config))
+    ready = process.answers(address, port, greets, host)
+    try:
+        name = process.unique("haproxy")
+        with process.started(name, argv, folder / "haproxy.log", ready, host=host) as running:
+            yield HAProxy(running, address, port)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _config(to: tuple[str, int], bind: str, send_proxy: bool, allow: Sequence[str]) -> str:
+    rules = [f"acl listed src {' '.join(allow)}", "tcp-request connection reject if !listed"] if allow else []
+    lines = [
+        "global",
+        "maxconn 4000",
+        "defaults",
+        "mode tcp",
+        "timeout connect 5s",
+        "timeout client 300s",
+        "timeout server 300s",
+        "listen smtp",
+        f"bind {bind}",
+        *rules,
+        f"server inner {to[0]}:{to[1]}{' send-proxy-v2' if send_proxy else ''}",
+    ]
+    return "\n".join(lines) + "\n"
