@@ -148,6 +148,8 @@ def _furnish(folder: Path, settings: Mapping[str, str], master: str, certificate
         merged |= {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": _inside(etc, "chain.pem")}
     (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in merged.items()))
     (etc / "master.cf").write_text(master)
+    for file in etc.glob("*.cf"):
+        os.utime(file, (0, 0))  # Postfix waits for seconds until a file that was just written has cooled
 
 
 def _own(folder: Path, user: str, group: str, mode: int) -> None:

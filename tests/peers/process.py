@@ -22,7 +22,7 @@ from tests.peers.netns import Host
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
-# Some programs begin by closing every descriptor that they might have, which takes seconds for a million.
+# Some programs begin by closing every descriptor that they might have, which takes long for a million.
 FEWER_DESCRIPTORS = ("sh", "-c", 'ulimit -n 4096 2>/dev/null; exec "$@"', "sh")
 _numbers = itertools.count(1)
 
