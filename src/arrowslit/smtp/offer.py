@@ -25,6 +25,8 @@ class Offer:
     xclient: bool = False
     one_recipient_domain: bool = False
     """Say `LIMITS RCPTDOMAINMAX=1` (RFC 9422)."""
+    auth_after_tls: bool = False
+    """AUTH would be offered under TLS: who tries it before gets 538 instead of 502."""
 
 
 @dataclass(frozen=True, slots=True)
