@@ -57,11 +57,11 @@ def reply(code: int, enhanced: str, *lines: str) -> Reply:
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
     prefix = f"{enhanced} " if enhanced else ""
     last = len(lines) - 1
-    return b"".join(
-        _line(f"{code}{' ' if number == last else '-'}{prefix}{text}") for number, text in enumerate(lines)
-    )
+    return b"".join(_line(f"{code}{' ' if number == last else '-'}{prefix}{text}") for number, text in enumerate(lines))
 
 
 def _line(text: str) -> bytes:
-    clean = "".join(c if " " <= c <= "~" else "?" for c in text)
+    clean = text
+    if not (text.isascii() and text.isprintable()):
+        clean = "".join([c if " " <= c <= "~" else "?" for c in text])
     return clean.rstrip().encode("ascii")[: _LINE_OCTETS - 2] + b"\r\n"
