@@ -19,9 +19,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = datetime.timedelta(days=1)
 _numbers = itertools.count(1)
 
@@ -53,7 +54,7 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -79,9 +80,7 @@ def _leaf(
     return builder.add_extension(alternative, False).add_extension(x509.ExtendedKeyUsage(purposes), False)
 
 
-def _write(
-    folder: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, issuer: bytes = b""
-) -> Certificate:
+def _write(folder: Path, key: Key, certificate: x509.Certificate, issuer: bytes = b"") -> Certificate:
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{next(_numbers):03}"
     public = certificate.public_bytes(serialization.Encoding.PEM)
@@ -93,6 +92,12 @@ def _write(
         file.write_bytes(text)
     public_file, key_file, chain_file = files
     return Certificate(public_file, key_file, chain_file, certificate.public_bytes(serialization.Encoding.DER))
+
+
+def _key(old: bool) -> Key:
+    if old:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 class Authority:
@@ -108,10 +113,15 @@ class Authority:
         self.file = _write(folder, self._key, self._certificate).certificate_file
 
     def issue(
-        self, *names: str, expired: bool = False, client_auth: bool = True, server_auth: bool = True
+        self,
+        *names: str,
+        expired: bool = False,
+        client_auth: bool = True,
+        server_auth: bool = True,
+        old_key: bool = False,
     ) -> Certificate:
-        """Sign a certificate for these DNS names and addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        """Sign a certificate for these DNS names and addresses. `old_key`: RSA instead of P-256."""
+        key = _key(old_key)
         builder = _valid(_builder(_name(names[0]), self._subject, key), expired)
         signed = _leaf(builder, names, client_auth, server_auth).sign(self._key, hashes.SHA256())
         return _write(self._folder, key, signed, self.file.read_bytes())

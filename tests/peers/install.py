@@ -50,7 +50,7 @@ PEERS: dict[str, Peer] = {
     "postfix": Peer(("postfix",), needs_root=True),
     "smtp-source": Peer(("postfix",)),
     "exim": Peer(("exim4-daemon-heavy",), needs_root=True),
-    "opensmtpd": Peer(("opensmtpd",), needs_root=True),
+    "opensmtpd": Peer(("opensmtpd", "dash"), needs_root=True),
     "dovecot": Peer(("dovecot-lmtpd",), needs_root=True),
     "openldap": Peer(("slapd",)),
     "haproxy": Peer(("haproxy",)),

@@ -22,8 +22,6 @@ from tests.peers.netns import Host
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
-# Some programs begin by closing every descriptor that they might have, which takes long for a million.
-FEWER_DESCRIPTORS = ("sh", "-c", 'ulimit -n 4096 2>/dev/null; exec "$@"', "sh")
 _numbers = itertools.count(1)
 
 # Name of an instance -> the last lines of its log. Emptied before each test.
@@ -117,7 +115,7 @@ def started(
     extra_environment: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """Run a program until the end of the block; inside it, it answers."""
-    command = [*FEWER_DESCRIPTORS, *(host.prefix if host else ()), *argv]
+    command = [*(host.prefix if host else ()), *argv]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,

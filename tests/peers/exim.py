@@ -1,0 +1,240 @@
+"""Exim: as the server behind us and as the server that sends to us.
+
+    with next_hop(["anna@example.test"]) as server:
+    with client(("127.0.0.1", port)) as sender:
+        sender.send(message, ["anna@example.test"], "someone@example.org")
+
+Each instance has its own configuration file and spool. None asks the DNS. Needs root (chroot).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers import install, maildir, process
+from tests.peers.certs import Certificate
+from tests.peers.netns import Host
+from tests.peers.process import PeerError, Running
+from tests.peers.skeleton import ACCOUNTS
+
+COMMON = """\
+primary_hostname = exim.test
+spool_directory = {inside}/spool
+log_file_path = {inside}/log/%slog
+exim_user = Debian-exim
+exim_group = Debian-exim
+never_users =
+keep_environment =
+tls_advertise_hosts = {tls_hosts}
+{tls}
+host_lookup =
+dns_ipv4_lookup =
+rfc1413_hosts =
+smtp_accept_max = 0
+message_size_limit = 50M
+local_interfaces = <; {address}
+daemon_smtp_ports = {port}
+pid_file_path = {inside}/exim.pid
+{own}
+"""
+NEXT_HOP = """\
+domainlist ours = {domains}
+hosts_proxy = {proxy}
+acl_smtp_rcpt = rcpt
+begin acl
+rcpt:
+  deny message = relay not permitted
+       domains = !+ours
+  deny message = Unrouteable address
+       !verify = recipient
+  accept
+begin routers
+mailboxes:
+  driver = accept
+  domains = +ours
+  # What a look-up returns is not tainted, what the client said is.
+  address_data = ${{lookup{{$local_part@$domain}}lsearch{{{inside}/recipients}}{{$value}}fail}}
+  transport = maildir
+begin transports
+maildir:
+  driver = appendfile
+  maildir_format
+  create_directory
+  directory = {inside}/mail/$address_data
+  user = vmail
+  group = vmail
+"""
+CLIENT = """\
+acl_smtp_rcpt = rcpt
+untrusted_set_sender = *
+begin acl
+rcpt:
+  accept
+begin routers
+onward:
+  driver = manualroute
+  route_list = * {to_address}::{to_port} byname
+  self = send
+  transport = smtp
+begin transports
+smtp:
+  driver = smtp
+  hosts_try_dane =
+  allow_localhost
+begin retry
+* * F,1h,1s
+"""
+
+
+@dataclass(slots=True)
+class Exim:
+    """A running Exim."""
+
+    folder: Path  # as seen from outside the chroot
+    running: Running
+    address: str
+    port: int
+    host: Host | None
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """Return where it listens."""
+        return self.address, self.port
+
+    def log(self) -> str:
+        """Return its log."""
+        return self.running.log_text()
+
+    def messages(self, recipient: str, count: int = 0) -> list[bytes]:
+        """Return what was delivered to this recipient, waiting until there are `count`."""
+        return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
+
+    def send(self, message: bytes, recipients: Sequence[str], sender: str = "") -> None:
+        """Put a message into its queue; it is sent on at once."""
+        self._command("-i", "-f", sender or "<>", "--", *recipients, given=message)
+
+    def queue(self) -> list[str]:
+        """Return the ids of the messages in its queue."""
+        return [line.split()[2] for line in self._command("-bp").splitlines() if " <" in line]
+
+    def flush(self) -> None:
+        """Let it try everything again now."""
+        self._command("-qff")
+
+    def drained(self, seconds: float = 20.0) -> bool:
+        """Wait until its queue is empty; say whether it got so."""
+        return process.until(lambda: not self.queue(), seconds)
+
+    def _command(self, *arguments: str, given: bytes = b"") -> str:
+        argv = process.in_chroot("exim", "usr/sbin/exim4", "-C", f"{_inside(self.folder)}/exim.conf", *arguments)
+        done = process.output(argv, given=given, host=self.host)
+        if done.returncode:
+            raise PeerError(f"exim: {done.stderr or done.stdout}")
+        return done.stdout
+
+
+def _inside(folder: Path) -> str:
+    return "/" + str(folder.relative_to(install.root("exim")))
+
+
+@contextmanager
+def _instance(
+    template: str,
+    values: dict[str, str],
+    *,
+    recipients: Sequence[str] = (),
+    certificate: Certificate | None,
+    settings: Sequence[str],
+    host: Host | None,
+    address: str,
+    port: int | None,
+    greets: bytes = b"220",
+) -> Iterator[Exim]:
+    name = process.unique("exim")
+    folder = install.root("exim") / "instances" / name
+    port = port or process.free_port(host, address)
+    tls = _furnish(folder, certificate)
+    listed = (f"{recipient.lower()}: {recipient.lower()}\n" for recipient in recipients)
+    (folder / "recipients").write_text("".join(listed))
+    common = {"inside": _inside(folder), "address": address, "port": str(port), "own": "\n".join(settings)}
+    text = (COMMON + template).format(**common, **tls, **values)
+    (folder / "exim.conf").write_text(text)
+    _trust(f"{_inside(folder)}/exim.conf")
+    argv = process.in_chroot("exim", "usr/sbin/exim4", "-C", f"{_inside(folder)}/exim.conf", "-bdf", "-q5s")
+    logs = [folder / "log" / f"{kind}log" for kind in ("main", "reject", "panic")]
+    ready = process.answers(address, port, greets, host)
+    try:
+        with process.started(name, argv, folder / "out.log", ready, host=host, more_logs=logs) as running:
+            yield Exim(folder, running, address, port, host)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trust(config: str) -> None:
+    """Exim gives up its rights, and with them delivery, for a configuration that is not on this list."""
+    trusted = install.root("exim") / "etc/exim4/trusted_configs"
+    with trusted.open("a") as listed:
+        listed.write(f"{config}\n")
+
+
+def _furnish(folder: Path, certificate: Certificate | None) -> dict[str, str]:
+    for part, account in (("log", "Debian-exim"), ("spool", "Debian-exim"), ("mail", "vmail")):
+        (folder / part).mkdir(parents=True)
+        os.chown(folder / part, ACCOUNTS[account], ACCOUNTS[account])
+    if certificate is None:
+        return {"tls": "", "tls_hosts": ""}
+    for file, name in ((certificate.certificate_file, "tls.crt"), (certificate.key_file, "tls.key")):
+        shutil.copy(file, folder / name)
+        os.chown(folder / name, ACCOUNTS["Debian-exim"], ACCOUNTS["Debian-exim"])
+    inside = _inside(folder)
+    return {
+        "tls": f"tls_certificate = {inside}/tls.crt\ntls_privatekey = {inside}/tls.key",
+        "tls_hosts": "*",
+    }
+
+
+@contextmanager
+def next_hop(
+    recipients: Sequence[str],
+    *,
+    proxy_from: Sequence[str] = (),
+    certificate: Certificate | None = None,
+    settings: Sequence[str] = (),
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+) -> Iterator[Exim]:
+    """Run an Exim that has Maildirs for these recipients, refuses others at RCPT, and relays nothing.
+    `proxy_from`: addresses that must begin with a PROXY header. `settings`: more lines of its main part.
+    """
+    values = {
+        "domains": " : ".join(sorted({recipient.rpartition("@")[2] for recipient in recipients})),
+        "proxy": " : ".join(proxy_from),
+    }
+    with _instance(
+        NEXT_HOP,
+        values,
+        recipients=recipients,
+        certificate=certificate,
+        settings=settings,
+        host=host,
+        address=address,
+        port=port,
+        greets=b"" if proxy_from else b"220",
+    ) as running:
+        yield running
+
+
+@contextmanager
+def client(to: tuple[str, int], *, settings: Sequence[str] = (), host: Host | None = None) -> Iterator[Exim]:
+    """Run an Exim that sends everything that it takes, by `send` or on its port, to this place."""
+    values = {"to_address": to[0].replace(":", "::"), "to_port": str(to[1])}
+    with _instance(
+        CLIENT, values, certificate=None, settings=settings, host=host, address="127.0.0.1", port=None
+    ) as running:
+        yield running

@@ -1,0 +1,139 @@
+"""OpenSMTPD: as the server behind us and as the server that sends to us.
+
+    with next_hop(["anna@example.test"]) as server:
+    with client(("127.0.0.1", port)) as sender:
+        # hand it mail over SMTP at `sender.at`
+
+Its queue and control socket are compiled in, so each instance gets a copy of them by a mount namespace of
+its own. Needs root (chroot, mounts). It offers no STARTTLS: the version in Debian 12 (6.8) cannot sign with
+its key under OpenSSL 3.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers import install, maildir, process
+from tests.peers.netns import Host
+from tests.peers.process import Running
+from tests.peers.skeleton import ACCOUNTS
+
+# $1 root, $2 folder of the instance, then the command. What is mounted ends with the last process.
+MOUNTS = """\
+mount --make-rprivate / &&
+mount --bind "$2/spool" "$1/var/spool/smtpd" &&
+mount --bind "$2/run" "$1/run" &&
+mount --bind "$2/run" "$1/var/run" &&
+shift 2 && exec "$@"
+"""
+
+
+@dataclass(slots=True)
+class OpenSMTPD:
+    """A running OpenSMTPD."""
+
+    folder: Path  # as seen from outside the chroot
+    running: Running
+    address: str
+    port: int
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """Return where it listens."""
+        return self.address, self.port
+
+    def log(self) -> str:
+        """Return its log."""
+        return self.running.log_text()
+
+    def messages(self, recipient: str, count: int = 0) -> list[bytes]:
+        """Return what was delivered to this recipient, waiting until there are `count`."""
+        return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
+
+
+def _inside(folder: Path) -> str:
+    return "/" + str(folder.relative_to(install.root("opensmtpd")))
+
+
+def _furnish(folder: Path) -> None:
+    """Make the folders that smtpd wants, with the owners that it insists on."""
+    root = install.root("opensmtpd")
+    for mount_point in ("var/spool/smtpd", "var/run", "run", "var/lib/opensmtpd/empty"):
+        (root / mount_point).mkdir(parents=True, exist_ok=True)
+    (folder / "run").mkdir(parents=True)
+    (folder / "mail").mkdir()
+    os.chown(folder / "mail", ACCOUNTS["vmail"], ACCOUNTS["vmail"])
+    for name, user, group, mode in (
+        ("spool", "root", "root", 0o711),
+        ("spool/offline", "root", "opensmtpq", 0o770),
+        ("spool/purge", "opensmtpq", "root", 0o700),
+        ("spool/queue", "opensmtpq", "root", 0o700),
+        ("spool/corrupt", "opensmtpq", "root", 0o700),
+        ("spool/incoming", "opensmtpq", "root", 0o700),
+        ("spool/temporary", "opensmtpq", "root", 0o700),
+    ):
+        (folder / name).mkdir()
+        os.chown(folder / name, ACCOUNTS[user], ACCOUNTS[group])
+        (folder / name).chmod(mode)
+
+
+@contextmanager
+def _instance(
+    rules: str,
+    *,
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+) -> Iterator[OpenSMTPD]:
+    name = process.unique("opensmtpd")
+    folder = install.root("opensmtpd") / "instances" / name
+    port = port or process.free_port(host, address)
+    _furnish(folder)
+    config = folder / "smtpd.conf"
+    listener = f"listen on {address} port {port} hostname opensmtpd.test\n"
+    config.write_text(listener + rules.format(inside=_inside(folder)))
+    smtpd = process.in_chroot("opensmtpd", "usr/sbin/smtpd", "-d", "-f", f"{_inside(folder)}/smtpd.conf")
+    argv = ["unshare", "--mount", "sh", "-c", MOUNTS, "sh", str(install.root("opensmtpd")), str(folder), *smtpd]
+    ready = process.answers(address, port, b"220", host)
+    try:
+        with process.started(name, argv, folder / "out.log", ready, host=host) as running:
+            yield OpenSMTPD(folder, running, address, port)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def next_hop(
+    recipients: Sequence[str],
+    *,
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+) -> Iterator[OpenSMTPD]:
+    """Run an OpenSMTPD that has Maildirs for these recipients, refuses others at RCPT, and relays nothing."""
+    domains = sorted({recipient.rpartition("@")[2] for recipient in recipients})
+    rules = (
+        (
+            f"table boxes {{ {', '.join(f'{recipient} = vmail' for recipient in recipients)} }}\n"
+            f"table ours {{ {', '.join(domains)} }}\n"
+            'action deliver maildir "{inside}/mail/%{{dest.user:lowercase}}@%{{dest.domain:lowercase}}" virtual <boxes>\n'
+            "match from any for domain <ours> action deliver\n"
+        )
+        .replace("{ ", "{{ ")
+        .replace(" }", " }}")
+    )
+    with _instance(rules, host=host, address=address, port=port) as running:
+        yield running
+
+
+@contextmanager
+def client(to: tuple[str, int], *, host: Host | None = None) -> Iterator[OpenSMTPD]:
+    """Run an OpenSMTPD that queues everything that it takes on its port, and sends it to this place."""
+    rules = f'action onward relay host "smtp://{to[0]}:{to[1]}"\nmatch from any for any action onward\n'
+    with _instance(rules, host=host) as running:
+        yield running
