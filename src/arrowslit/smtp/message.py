@@ -12,6 +12,8 @@ from arrowslit.smtp import replies
 from arrowslit.smtp.events import Fault
 
 END = b"\r\n.\r\n"
+_DOT_LINE = b"\r\n."
+_SPLIT_OCTETS = 65_536
 
 
 class Reader:
@@ -51,9 +53,10 @@ class Reader:
         """Judge octets that don't end between CR and LF; True where a lone LF is among them."""
         if not data.isascii():
             self.eight_bit = True
-        pairs = data.count(b"\r\n")
         feeds = data.count(b"\n")
-        if data.count(b"\r") != pairs or b"\0" in data or (feeds != pairs and not self._normalise):
+        returns = data.count(b"\r")
+        pairs = _count_pairs(data, feeds + returns)
+        if returns != pairs or b"\0" in data or (feeds != pairs and not self._normalise):
             self._bare = True
         if self._line + len(data) > self._line_limit + 1:
             self._measure_lines(data)
@@ -79,6 +82,16 @@ class Reader:
             self._big = True
 
 
+def _count_pairs(data: bytes, ends: int) -> int:
+    """How often CR LF is in `data`, where CR and LF together are there `ends` times.
+
+    `splitlines` is faster than searching for two octets; its list is kept small.
+    """
+    if len(data) > _SPLIT_OCTETS:
+        return data.count(b"\r\n")
+    return ends - len(data.splitlines()) + (not data.endswith((b"\n", b"\r")))
+
+
 class DataReader(Reader):
     """The message after 354, up to the final dot."""
 
@@ -95,10 +108,17 @@ class DataReader(Reader):
             self._held = b""
         if self._line_start and data.startswith(b".\r\n"):
             return b"", len(data) - 3
-        end = data.find(END)
-        if end >= 0:
-            return self._pass_on(data[: end + 2]), len(data) - end - 5
-        return self._pass_on(self._hold_back(data)), -1
+        dots = data.count(_DOT_LINE)
+        end = self._find_end(data, dots) if dots else -1
+        if end < 0:
+            kept = self._hold_back(data)
+            return self._pass_on(kept, dots - (dots > 0 and self._held.startswith(b"."))), -1
+        message = data[: end + 2]
+        return self._pass_on(message, message.count(_DOT_LINE) if dots > 1 else 0), len(data) - end - 5
+
+    def _find_end(self, data: bytes, dots: int) -> int:
+        """Where CR LF . CR LF starts. Most often it is the only dot line and the last octets."""
+        return len(data) - 5 if dots == 1 and data.endswith(END) else data.find(END)
 
     def _hold_back(self, data: bytes) -> bytes:
         """Cut off what may belong to the end: CR, or a dot at the start of a line, with or without CR."""
@@ -112,11 +132,15 @@ class DataReader(Reader):
         self._held = data[-keep:]
         return data[:-keep]
 
-    def _pass_on(self, data: bytes) -> bytes:
-        """`data` ends with a line or nowhere near a line end; judged, counted, and with line ends in order."""
+    def _pass_on(self, data: bytes, stuffed: int) -> bytes:
+        """`data`, which doesn't end between CR and LF, judged, counted, and with its line ends in order.
+
+        `stuffed` is how often CR LF and a dot are in it.
+        """
         if not data:
             return data
-        stuffed = data.count(b"\r\n.") + (self._line_start and data.startswith(b"."))
+        if self._line_start and data.startswith(b"."):
+            stuffed += 1
         after_lf = self._lf_before and data.startswith(b".")
         lone = self._check(data)
         self._line_start = data.endswith(b"\r\n")
