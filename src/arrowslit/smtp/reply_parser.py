@@ -18,6 +18,7 @@ LINES: Final = 100
 REPLY_OCTETS: Final = 65_536
 WAITING_OCTETS: Final = 1_048_576  # taken in and not looked at: many short replies may come in one piece
 _CACHED_OCTETS: Final = 128
+_ENHANCED_OCTETS: Final = len("5.999.999")
 _BLANK: Final = 0x20
 _HYPHEN: Final = 0x2D
 _SHORTEST: Final = len(b"250\r\n")
@@ -151,12 +152,13 @@ def _shown(octet: int) -> str:
 def _enhanced(code: int, text: str) -> str:
     """The enhanced status code that `text` starts with, where it is of the code's own class, else "" (RFC 2034 4)."""
     word = text.partition(" ")[0]
-    numbers = word.split(".")
-    if len(numbers) != 3 or len(numbers[0]) != 1 or code // 100 != _number(numbers[0]):
-        return ""
-    if numbers[0] == "3" or not all(0 <= _number(number) <= 999 for number in numbers[1:]):
-        return ""
-    return word
+    return word if len(word) <= _ENHANCED_OCTETS and _is_enhanced(code // 100, word) else ""
+
+
+@lru_cache(maxsize=256)
+def _is_enhanced(reply_class: int, word: str) -> bool:
+    numbers = [_number(number) for number in word.split(".")]
+    return len(numbers) == 3 and min(numbers) >= 0 and numbers[0] == reply_class and reply_class != 3
 
 
 def _number(digits: str) -> int:
