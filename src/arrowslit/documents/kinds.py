@@ -1,7 +1,7 @@
 """The kinds of value that a setting may have, as data: what it is called, and how it is read.
 
 A kind's `read` gets the value of the tree and the folder that paths are relative to. It raises `WrongValueError`
-with a sentence for whoever wrote the file. Never touches the file system.
+of `policy.values` with a sentence for whoever wrote the file. Never touches the file system.
 """
 
 from __future__ import annotations
@@ -17,18 +17,10 @@ from arrowslit.mail.address import IPAddress, parse_address
 from arrowslit.mail.address_range import parse_range
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.mail.domain import normalise_domain
-from arrowslit.policy.tree import Table, Value
+from arrowslit.policy.tree import Value
+from arrowslit.policy.values import WrongValueError, describe
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-class WrongValueError(Exception):
-    """A value that a setting cannot have. `help` says what to write instead."""
-
-    def __init__(self, says: str, help: str = "", at: Value | None = None) -> None:
-        super().__init__(says)
-        self.help = help
-        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +31,25 @@ class Kind:
     read: Callable[[Value, Path], object]
 
 
-def describe(value: Value) -> str:
-    """What TOML calls it, with its article."""
-    data = value.data
-    if isinstance(data, Table):
-        return "a table"
-    if isinstance(data, tuple):
-        return "an array"
-    names = {str: "a string", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(data), "a date or time")
+def _wrong_type(value: Value, wanted: str, help: str = "") -> WrongValueError:
+    return WrongValueError(f"this is {describe(value)}, {wanted} is wanted", help, "wrong-type", value.span)
 
 
 def _string(value: Value, wanted: str) -> str:
     if not isinstance(value.data, str):
-        raise WrongValueError(f"this is {describe(value)}, {wanted} is wanted")
+        raise _wrong_type(value, wanted)
+    if not value.data.isprintable():
+        raise WrongValueError("this holds a character that cannot be shown", span=value.span)
     return value.data
 
 
 def _text(value: Value, _base: Path) -> str:
-    return _string(value, "a string")
+    return _string(value, "text")
 
 
 def _flag(value: Value, _base: Path) -> bool:
     if not isinstance(value.data, bool):
-        raise WrongValueError(f"this is {describe(value)}, true or false is wanted")
+        raise _wrong_type(value, "true or false")
     return value.data
 
 
@@ -90,9 +77,7 @@ def _endpoint(value: Value, _base: Path) -> object:
 def _duration(value: Value, _base: Path) -> float:
     data = value.data
     if isinstance(data, bool) or not isinstance(data, str):
-        raise WrongValueError(
-            f"this is {describe(value)}, a time is wanted", 'write it with its unit: "5s", "10m", "1h"'
-        )
+        raise _wrong_type(value, "a time", 'write it with its unit: "5s", "10m", "1h"')
     number = data.rstrip("dhms")
     unit = _UNITS.get(data[len(number) :])
     if unit is None or not number.isascii() or not number.isdigit() or float(number) <= 0:
@@ -110,15 +95,19 @@ def _range(item: Value) -> tuple[IPAddress, IPAddress]:
     try:
         found = parse_range(_string(item, "an address"))
     except ValueError as error:
-        raise WrongValueError(str(error), 'write an address ("10.0.0.5") or a prefix ("10.0.0.0/24")', item) from None
+        raise WrongValueError(
+            str(error), 'write an address ("10.0.0.5") or a prefix ("10.0.0.0/24")', span=item.span
+        ) from None
     if found.host_bits:
-        raise WrongValueError(f"{item.data} has bits set after the prefix", f'write "{found.text}"', item)
+        raise WrongValueError(
+            f"{item.data} has bits set after the prefix", f'write "{found.text}"', "host-bits", item.span
+        )
     return found.first, found.last
 
 
 def _items(value: Value, of: str) -> tuple[Value, ...]:
     if not isinstance(value.data, tuple):
-        raise WrongValueError(f"this is {describe(value)}, an array of {of} is wanted", "put it in brackets: [ ... ]")
+        raise _wrong_type(value, f"an array of {of}", "put it in brackets: [ ... ]")
     return value.data
 
 
@@ -131,11 +120,11 @@ def _server(item: Value) -> str:
     try:
         return str(parse_address(text))
     except ValueError:
-        raise WrongValueError(f'"{text}" is no address', "write the address of a DNS server", item) from None
+        raise WrongValueError(f'"{text}" is no address', "write the address of a DNS server", span=item.span) from None
 
 
 def _texts(value: Value, _base: Path) -> tuple[str, ...]:
-    return tuple(_string(item, "a string") for item in _items(value, "strings"))
+    return tuple(_string(item, "text") for item in _items(value, "texts"))
 
 
 def _ports(value: Value, _base: Path) -> tuple[int, ...]:
@@ -157,9 +146,9 @@ def whole_number(least: int, most: int) -> Kind:
     def read(value: Value, _base: Path) -> int:
         data = value.data
         if isinstance(data, bool) or not isinstance(data, int):
-            raise WrongValueError(f"this is {describe(value)}, a whole number is wanted", at=value)
+            raise _wrong_type(value, "a whole number")
         if not least <= data <= most:
-            raise WrongValueError(f"{data} is not between {least} and {most}", at=value)
+            raise WrongValueError(f"{data} is not between {least} and {most}", span=value.span)
         return data
 
     return Kind("whole number", read)
@@ -174,7 +163,7 @@ def one_of(*words: str) -> Kind:
     """One word of a fixed few."""
 
     def read(value: Value, _base: Path) -> str:
-        text = _string(value, "a string")
+        text = _string(value, "text")
         if text not in words:
             near = get_close_matches(text, words, 1)
             offer = f'did you mean "{near[0]}"?' if near else "write " + _either(words)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from arrowslit.documents import kinds
 from arrowslit.documents.declare import declared
@@ -312,3 +312,17 @@ class Settings:
     def users_file(self) -> Path:
         """Own users for AUTH with their Argon2id hashes."""
         return self.node.state / "users"
+
+
+TABLES: Final = (
+    ("node", NodeSettings),
+    ("tls", TlsSettings),
+    ("limits", LimitSettings),
+    ("timeouts", TimeoutSettings),
+    ("next_hops", NextHopSettings),
+    ("dns", DnsSettings),
+    ("log", LogSettings),
+    ("metrics", MetricsSettings),
+    ("alarms", AlarmSettings),
+)
+"""The tables that a file has once at the most: `[node]`."""

@@ -1,0 +1,139 @@
+"""Everything that a node or a command needs to know of its files: settings, policy, and what is wrong with them.
+
+Terms: a *site* is what the two files and the files they name say together at one moment; it is *admissible* where
+nothing holds it up (policy-semantics, "A policy is not applied when"). Reading never changes anything.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from arrowslit.documents.files import Placed
+from arrowslit.documents.parsed import read_document
+from arrowslit.documents.settings import Settings
+from arrowslit.documents.settings_file import load_settings
+from arrowslit.documents.sources import Sources, read_sources
+from arrowslit.policy import expectations
+from arrowslit.policy.document import load_policy
+from arrowslit.policy.expectations import ExpectationResult
+from arrowslit.policy.finding import Finding, Mark, Severity
+from arrowslit.policy.lint import lint
+from arrowslit.policy.model import Policy
+from arrowslit.policy.tree import Document, Table, Value
+
+POLICY_NAME = "policy.toml"
+
+
+__all__ = ["POLICY_NAME", "Placed", "Site", "load_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The files as values. `settings` and `policy` are None where they do not load (or were not asked for).
+
+    `policy_hash` is the SHA-256 of the policy's text in hex, "" without one; `sources` what the files named by the
+    policy hold, the secrets among them only where asked for.
+    """
+
+    settings: Settings | None
+    policy: Policy | None
+    findings: tuple[Placed, ...]
+    expectations: tuple[ExpectationResult, ...] = ()
+    sources: Sources = field(default_factory=Sources)
+    policy_hash: str = ""
+
+    @property
+    def errors(self) -> tuple[Placed, ...]:
+        """The findings that hold the site up."""
+        return tuple(placed for placed in self.findings if placed.finding.severity is Severity.ERROR)
+
+    @property
+    def loads(self) -> bool:
+        """True where every file that was asked for could be read into its value."""
+        return not any(not placed.finding.waivable for placed in self.errors)
+
+    @property
+    def broken_expectations(self) -> tuple[ExpectationResult, ...]:
+        """Those that the policy breaks."""
+        return tuple(result for result in self.expectations if not result.holds)
+
+    @property
+    def admissible(self) -> bool:
+        """True where the site may be served: it loads, no error is left, every expectation holds."""
+        return self.policy is not None and not self.errors and not self.broken_expectations
+
+
+def load_site(
+    settings_path: Path | None,
+    policy_path: Path | None = None,
+    *,
+    date: datetime.date,
+    revision: int = 1,
+    generation: int = 0,
+    secrets: bool = False,
+) -> Site:
+    """Read both files and what they name, and judge them as of `date` (UTC).
+
+    Without `settings_path` only the policy is read, and the files it names are beside it. Without `policy_path` the
+    policy is `policy.toml` beside the settings. Never raises for what is in the files, or missing.
+    """
+    settings: Settings | None = None
+    settings_document: Document | None = None
+    findings: list[Placed] = []
+    if settings_path is not None:
+        loaded = load_settings(settings_path)
+        settings, settings_document = loaded.settings, loaded.document
+        findings += [Placed(settings_document, finding) for finding in loaded.findings]
+    path = policy_path or _beside(settings_path)
+    document, wrong = read_document(path)
+    findings += [Placed(None, finding) for finding in wrong]
+    if document is None:
+        return Site(settings, None, tuple(findings))
+    sources = read_sources(document.root, (settings_path or path).parent, secrets=secrets)
+    site = _judge(document, sources, date, revision, generation)
+    if site.policy is not None and settings is not None and settings_document is not None:
+        findings += [Placed(settings_document, one) for one in _strays(settings, settings_document, site.policy)]
+    return Site(settings, site.policy, (*findings, *site.findings), site.expectations, sources, site.policy_hash)
+
+
+def _beside(settings_path: Path | None) -> Path:
+    return Path(POLICY_NAME) if settings_path is None else settings_path.parent / POLICY_NAME
+
+
+def _judge(document: Document, sources: Sources, date: datetime.date, revision: int, generation: int) -> Site:
+    loaded = load_policy(document, network_files=sources.networks, revision=revision, generation=generation)
+    policy = loaded.policy
+    hashed = hashlib.sha256(document.text.encode()).hexdigest()
+    said: Iterable[Finding] = (*sources.findings, *loaded.findings)
+    if policy is None:
+        return Site(None, None, tuple(Placed(document, one) for one in said), policy_hash=hashed)
+    said = (*said, *lint(policy, date))
+    results = tuple(expectations.check(policy, date))
+    return Site(None, policy, tuple(Placed(document, one) for one in said), results, policy_hash=hashed)
+
+
+def _strays(settings: Settings, document: Document, policy: Policy) -> list[Finding]:
+    """Listeners whose virtual server the policy has not."""
+    item = document.root.items["listeners"]
+    tables = item.value.data
+    assert isinstance(tables, tuple)  # noqa: S101 - the settings loaded
+    known = list(policy.virtual_servers)
+    return [
+        _stray(listener.virtual_server, f"listeners[{number}].virtual_server", table, known)
+        for number, (listener, table) in enumerate(zip(settings.listeners, tables, strict=True))
+        if listener.virtual_server not in known
+    ]
+
+
+def _stray(name: str, key: str, table: Value, known: list[str]) -> Finding:
+    near = get_close_matches(name, known, 1)
+    help = f'did you mean "{near[0]}"?' if near else f"the policy has: {', '.join(known) or 'none'}"
+    written = table.data.items.get("virtual_server") if isinstance(table.data, Table) else None
+    mark = Mark(table.span if written is None else written.value.span, "no such virtual server")
+    message = f'the policy has no virtual server "{name}"'
+    return Finding("unknown-virtual-server", Severity.ERROR, message, key, mark, help=help, waivable=False)
