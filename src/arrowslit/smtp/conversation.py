@@ -1,8 +1,8 @@
 """What one connection remembers on the server side, and the octets that wait to be read.
 
 Terms: a step *awaits* its answer; a *queued* event is reported before anything more is read; *output* is what the
-engine says by itself. Internal to this room: other rooms use `server.ServerEngine`, which is a conversation with methods.
-Never reads a command itself (`verbs`, `readers`).
+engine says by itself. Internal to this room: other rooms use `server.ServerEngine`, a conversation with methods. Never
+reads a command itself (`verbs`, `readers`).
 """
 
 from __future__ import annotations
