@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from enum import Enum
 
 from arrowslit.mail.address import IPAddress
+from arrowslit.mail.mailbox import Mailbox
 from arrowslit.mail.reply import Reply
 from arrowslit.policy.decision import Decision
+from arrowslit.session.transaction import Transaction
 from arrowslit.smtp.events import BodyChunk, Credentials, Mail, Rcpt
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection once everything before has been sent. `drop` does not even wait for that."""
+    """Close the connection once everything before has been sent. `drop` does not even wait for that.
+
+    `linger`: octets of the client may be unread, whose reset would destroy the last reply; wait for its end first.
+    """
 
     drop: bool = False
+    linger: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,13 @@ class LookUp:
     """Asks: find the client's names by DNS, then `Session.looked_up(reverse_name, client_name)`."""
 
     client_address: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecipient:
+    """Asks: whether the next hop's directory has this recipient, then `Session.recipient_checked(...)`."""
+
+    recipient: Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,7 @@ class Note:
     decision: Decision | None = None
     rcpt: Rcpt | None = None
     outcome: Outcome | None = None
+    transaction: Transaction | None = None
 
 
 class SignInResult(Enum):
@@ -175,6 +189,7 @@ Action = (
     | StartTls
     | LookUp
     | CheckCredentials
+    | CheckRecipient
     | Verify
     | StartBody
     | Deliver

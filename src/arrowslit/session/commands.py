@@ -21,7 +21,6 @@ from arrowslit.session.actions import (
     CheckCredentials,
     Close,
     Deliver,
-    Note,
     NoteKind,
     Outcome,
     OutcomeKind,
@@ -63,7 +62,7 @@ def _mail(session: Session, event: events.Mail, out: list[Action]) -> None:
         session.answer(out, replies.DRAINING)
         return
     if session.node.spool_full:
-        out.append(Note(NoteKind.FAULT, "spool-full", replies.SPOOL_FULL))
+        session.note(out, NoteKind.FAULT, "spool-full", replies.SPOOL_FULL)
         session.answer(out, replies.SPOOL_FULL)
         return
     node = session.node
@@ -125,12 +124,12 @@ def recipient_answered(session: Session, verdict: Verdict, out: list[Action]) ->
     if verdict.kind is OutcomeKind.ACCEPTED:
         transaction.accepted.append(event)
         if transaction.decision is not None and transaction.decision.would_be is not None:
-            out.append(Note(NoteKind.DECISION, transaction.decision.reason, None, transaction.decision, event))
+            session.note(out, NoteKind.DECISION, transaction.decision.reason, None, transaction.decision, event)
         session.answer(out, replies.RECIPIENT_OK)
         return
     if not transaction.accepted:
         transaction.next_hop = None
-    out.append(Note(NoteKind.DELIVERY, verdict.reason, verdict.reply, transaction.decision, event, verdict))
+    session.note(out, NoteKind.DELIVERY, verdict.reason, verdict.reply, transaction.decision, event, verdict)
     session.answer(out, verdict.reply, error=verdict.reply.permanent and not session.exempt)
 
 
@@ -183,7 +182,7 @@ def _body_end(session: Session, event: events.BodyEnd, out: list[Action]) -> Non
 
 
 def _refuse_message(session: Session, reason: str, reply: Any, out: list[Action]) -> None:
-    out.append(Note(NoteKind.FAULT, reason, reply))
+    session.note(out, NoteKind.FAULT, reason, reply)
     _abandon(session, out)
     session.answer(out, reply, error=not session.exempt)
 
@@ -233,7 +232,7 @@ def _trace(session: Session, transaction: Transaction) -> bytes:
 def message_answered(session: Session, outcome: Outcome, out: list[Action]) -> None:
     """The next hop's verdict on the message is the answer to it."""
     transaction = session.the_transaction()
-    out.append(Note(NoteKind.DELIVERY, outcome.reason, outcome.reply, transaction.decision, None, outcome))
+    session.note(out, NoteKind.DELIVERY, outcome.reason, outcome.reply, transaction.decision, None, outcome)
     session.transaction = None
     session.idle_commands = 0
     if session.closed:
@@ -265,7 +264,7 @@ def _idle(session: Session, reply: Any, out: list[Action]) -> None:
     if session.node.draining:
         session.answer(out, replies.DRAINING)
     elif session.idle_commands > _IDLE_COMMANDS and not session.exempt:
-        out.append(Note(NoteKind.FAULT, "too-many-commands", replies.TOO_MANY_COMMANDS))
+        session.note(out, NoteKind.FAULT, "too-many-commands", replies.TOO_MANY_COMMANDS)
         session.answer(out, replies.TOO_MANY_COMMANDS)
     else:
         session.answer(out, reply)
@@ -273,7 +272,7 @@ def _idle(session: Session, reply: Any, out: list[Action]) -> None:
 
 def _quit(session: Session, _event: events.Quit, out: list[Action]) -> None:
     out.append(session.engine.answer(replies.BYE))
-    session.close(out)
+    session.close(out, linger=False)
 
 
 def _starttls(session: Session, _event: events.StartTls, out: list[Action]) -> None:
@@ -314,7 +313,7 @@ def sign_in_answered(session: Session, answer: SignIn, out: list[Action]) -> Non
         session.sign_in_failures += 1
         if session.sign_in_failures >= _SIGN_IN_FAILURES:
             reply = replies.SIGN_IN_CLOSED
-    out.append(Note(NoteKind.SIGN_IN, f"sign-in-{answer.result.value}", reply))
+    session.note(out, NoteKind.SIGN_IN, f"sign-in-{answer.result.value}", reply)
     session.answer(out, reply, error=answer.result is SignInResult.WRONG)
 
 
@@ -352,7 +351,7 @@ def _proxy(session: Session, event: events.ProxyHeader, out: list[Action]) -> No
 
 def _fault(session: Session, event: events.Fault, out: list[Action]) -> None:
     """The engine refused something: the reply stands in the fault; some end the connection at once."""
-    out.append(Note(NoteKind.FAULT, event.kind.value, event.reply))
+    session.note(out, NoteKind.FAULT, event.kind.value, event.reply)
     if event.reply is None:
         if session.transaction is not None:
             _abandon(session, out)

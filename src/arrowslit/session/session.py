@@ -21,6 +21,7 @@ from arrowslit.session import replies
 from arrowslit.session.actions import (
     Abandon,
     Action,
+    CheckRecipient,
     Close,
     CountSource,
     LookUp,
@@ -65,6 +66,7 @@ class Session:
         "errors",
         "exempt",
         "extended",
+        "greeted",
         "helo_name",
         "id",
         "idle_commands",
@@ -73,6 +75,8 @@ class Session:
         "own_addresses",
         "peer_address",
         "pending_login",
+        "pending_recipient",
+        "recipient_listed",
         "refused_connect",
         "reverse_name",
         "sign_in_failures",
@@ -108,10 +112,13 @@ class Session:
         self.closed = False
         self.exempt = False
         self.refused_connect = False
+        self.greeted = False
         self.errors = 0
         self.sign_in_failures = 0
         self.idle_commands = 0
         self.pending_login = ""
+        self.pending_recipient: Mailbox | None = None
+        self.recipient_listed: tuple[Mailbox, bool | Unknown] | None = None
         self._resume: Callable[[list[Action]], None] | None = None
         settings = ServerSettings(
             name=node.name, expect_proxy=listener.expect_proxy, text_line_octets=node.text_line_octets
@@ -147,15 +154,20 @@ class Session:
     def tls_started(self, protocol: str, certificate: Certificate | None) -> list[Action]:
         """The handshake that `StartTls` asked for is done; `protocol` like "TLSv1.3 TLS_AES_256_GCM_SHA384"."""
         self.tls, self.certificate = protocol, certificate
-        if not self._implicit_tls_pending():
-            self.engine.tls_started()
-            self.helo_name, self.extended = "", False
+        self.engine.tls_started()
+        self.helo_name, self.extended = "", False
         self.refresh_offer()
         return self._resumed()
 
     def counted(self, connections_of_source: int) -> list[Action]:
         """The answer to `CountSource`."""
         self.connections_of_source = connections_of_source
+        return self._resumed()
+
+    def recipient_checked(self, listed: bool | Unknown) -> list[Action]:
+        """The answer to `CheckRecipient`: the directory has the address, has not, or does not answer for now."""
+        if self.pending_recipient is not None:
+            self.recipient_listed = (self.pending_recipient, listed)
         return self._resumed()
 
     def signed_in(self, answer: SignIn) -> list[Action]:
@@ -182,7 +194,8 @@ class Session:
     def timed_out(self, slow_body: bool = False) -> list[Action]:
         """The client took too long for a command, or sent a message too slowly (gateway-behaviour 1)."""
         reply = replies.TOO_SLOW if slow_body else replies.TIMED_OUT
-        out: list[Action] = [Note(NoteKind.FAULT, "client-too-slow" if slow_body else "client-timed-out", reply)]
+        out: list[Action] = []
+        self.note(out, NoteKind.FAULT, "client-too-slow" if slow_body else "client-timed-out", reply)
         return self.hang_up(out, reply)
 
     def lost(self) -> list[Action]:
@@ -190,7 +203,7 @@ class Session:
         self.closed = True
         out: list[Action] = []
         if self.transaction is not None and self.awaiting != "deliver":
-            out.append(Note(NoteKind.FAULT, "client-gone", None))
+            self.note(out, NoteKind.FAULT, "client-gone", None)
             out.append(Abandon())
             self.transaction = None
         return out
@@ -211,20 +224,21 @@ class Session:
             self.connected(out)
 
     def _implicit_tls_pending(self) -> bool:
-        return self.listener.tls == "implicit" and not self.engine.greeted
+        return self.listener.tls == "implicit" and not self.tls
 
     def connected(self, out: list[Action]) -> None:
         """Decide on connecting, then greet."""
         decision = self.decide(Stage.CONNECT, out, self.connected)
         if decision is None:
             return
+        self.greeted = True
         server = self.node.virtual_server(self.virtual_server)
         self.exempt = decision.exempt
         self.refused_connect = not decision.permitted
         if not decision.permitted and decision.told_at is Stage.CONNECT:
             self._refuse_connection(decision, out)
         elif server.forward == "splice":
-            out.append(Note(NoteKind.DECISION, decision.reason, None, decision))
+            self.note(out, NoteKind.DECISION, decision.reason, None, decision)
             out.append(Splice(server.splice_to or ""))
             self.closed = True
         elif self.node.draining:
@@ -237,7 +251,7 @@ class Session:
 
     def _refuse_connection(self, decision: Decision, out: list[Action]) -> None:
         """554 instead of the greeting, then only QUIT (4.2.2, 3.1); 421 and a drop end the connection."""
-        out.append(Note(NoteKind.DECISION, decision.reason, decision.reply, decision))
+        self.note(out, NoteKind.DECISION, decision.reason, decision.reply, decision)
         if decision.action is PolicyAction.DROP or decision.reply is None:
             out.append(Close(drop=True))
             self.closed = True
@@ -254,7 +268,7 @@ class Session:
             return
         self.exempt, self.refused_connect = decision.exempt, not decision.permitted
         if not decision.permitted and decision.told_at is Stage.CONNECT and decision.reply is not None:
-            out.append(Note(NoteKind.DECISION, decision.reason, decision.reply, decision))
+            self.note(out, NoteKind.DECISION, decision.reason, decision.reply, decision)
             self.answer(out, with_reference(decision.reply, self.id))
             return
         self.refresh_offer()
@@ -267,8 +281,9 @@ class Session:
         engine = self.engine
         while not self.awaiting and not self.closed:
             event = engine.next_event()
-            if engine.has_output:
-                out.append(engine.take_output())
+            output = engine.take_output()
+            if output:
+                out.append(output)
             if event is None:
                 break
             HANDLERS[type(event)](self, event, out)
@@ -303,7 +318,10 @@ class Session:
         return None
 
     def look_up(self, needs: Needs, out: list[Action], again: Callable[[list[Action]], None]) -> None:
-        """Ask for the client's names, the only facts that a session learns by asking."""
+        """Ask for the client's names, or for a directory's word on the recipient: what a session learns by asking."""
+        if "recipient_listed" in needs.facts and self.pending_recipient is not None:
+            self.ask(out, "recipient", CheckRecipient(self.pending_recipient), again)
+            return
         if not needs.facts & {"client_name", "reverse_name"}:
             raise AssertionError(f"a session cannot find out {sorted(needs.facts)}")
         self.ask(out, "names", LookUp(self.client_address), again)
@@ -334,6 +352,9 @@ class Session:
         """Whether the next hop's recipient list has the address, where it has a list."""
         if rcpt is None or not isinstance(rcpt.forward_path, Mailbox):
             return None
+        if self.recipient_listed is not None and self.recipient_listed[0] == rcpt.forward_path:
+            return self.recipient_listed[1]
+        self.pending_recipient = rcpt.forward_path
         return self.node.recipient_listed(rcpt.forward_path)
 
     # --- answers ------------------------------------------------------------------------------------------------
@@ -341,7 +362,7 @@ class Session:
     def refuse(self, decision: Decision, out: list[Action], rcpt: events.Rcpt | None = None) -> None:
         """Tell a refusal of the policy, after the tarpit's time where there is one."""
         reply = with_reference(decision.reply, self._reference()) if decision.reply else replies.NEXT_HOP_GARBAGE
-        out.append(Note(NoteKind.DECISION, decision.reason, reply, decision, rcpt))
+        self.note(out, NoteKind.DECISION, decision.reason, reply, decision, rcpt)
         tarpit = self.node.virtual_server(self.virtual_server).tarpit
         counted = not (self.exempt or decision.exempt)
         self.answer(out, reply, error=counted, pause=tarpit if counted else 0.0)
@@ -361,14 +382,17 @@ class Session:
             self.errors += 1
             if self.errors >= (1 if self.node.overloaded else _CLOSE_AFTER):
                 out.append(self.engine.answer(reply))
-                out.append(Note(NoteKind.FAULT, "too-many-errors", replies.TOO_MANY_ERRORS))
+                self.note(out, NoteKind.FAULT, "too-many-errors", replies.TOO_MANY_ERRORS)
                 self.hang_up(out, replies.TOO_MANY_ERRORS)
                 return
             pause = max(pause, _SLOW_SECONDS if self.errors >= _SLOW_AFTER else 0.0)
         if pause:
-            self.ask(out, "pause", Pause(pause), lambda later: later.append(self.engine.answer(reply)))
+            self.ask(out, "pause", Pause(pause), lambda later: self._say(reply, later))
         else:
-            out.append(self.engine.answer(reply))
+            self._say(reply, out)
+
+    def _say(self, reply: Reply, out: list[Action]) -> None:
+        out.append(self.engine.answer(reply))
         if reply.code == 421:
             self.close(out)
 
@@ -378,12 +402,25 @@ class Session:
         self.close(out)
         return out
 
-    def close(self, out: list[Action]) -> None:
+    def note(
+        self,
+        out: list[Action],
+        kind: NoteKind,
+        reason: str,
+        reply: Reply | None,
+        decision: Decision | None = None,
+        rcpt: events.Rcpt | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """Have a record made, with the transaction as it is now."""
+        out.append(Note(kind, reason, reply, decision, rcpt, outcome, self.transaction))
+
+    def close(self, out: list[Action], *, linger: bool = True) -> None:
         """The end, once everything before has been sent."""
         if self.transaction is not None:
             out.append(Abandon())
             self.transaction = None
-        out.append(Close())
+        out.append(Close(linger=linger))
         self.closed = True
 
     def refresh_offer(self) -> None:

@@ -1,0 +1,447 @@
+"""One client's connection: does what its session asks for and tells it what came of it.
+
+Terms: actions and the methods that answer them are in `session.actions`. A connection owns the channel, the spool and
+the transaction's way to the next hop. Never decides anything: not who may do what, and not what a reply says.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+from arrowslit.gateway import maildir
+from arrowslit.gateway.channel import Channel
+from arrowslit.gateway.counting import count
+from arrowslit.gateway.deadlines import NEVER
+from arrowslit.gateway.forwarding import Forwarding
+from arrowslit.gateway.link import Link
+from arrowslit.gateway.parcel import Parcel
+from arrowslit.gateway.records import intent_of
+from arrowslit.gateway.sender import Identity
+from arrowslit.gateway.splice import Splice as SpliceRun
+from arrowslit.gateway.spool import Spool
+from arrowslit.gateway.state import ListenerParts, WorkerState
+from arrowslit.gateway.tls import TlsLayer
+from arrowslit.mail.address import IPAddress, source_key
+from arrowslit.mail.mailbox import Mailbox
+from arrowslit.mail.reply import Reply
+from arrowslit.networks.reverse import client_names
+from arrowslit.policy.facts import TEMPORARY_FAILURE, Unknown
+from arrowslit.policy.model import NextHop
+from arrowslit.session import actions, replies
+from arrowslit.session.actions import Action, Outcome, OutcomeKind
+from arrowslit.session.session import Session
+from arrowslit.session.verdicts import local
+from arrowslit.smtp.events import BodyChunk
+
+_HELD_OCTETS = 16_384
+_LINGER = 3.0
+_LOOK = 5.0
+_RATE_AFTER = 180.0
+
+
+class Connection:
+    """See the module. `deadline` is looked after by the worker's `Deadlines`."""
+
+    __slots__ = (
+        "_body_octets",
+        "_body_since",
+        "_channel",
+        "_client_gone",
+        "_forwarding",
+        "_identity",
+        "_last_octets",
+        "_lingering",
+        "_parts",
+        "_pinned",
+        "_source",
+        "_spool",
+        "_state",
+        "deadline",
+        "session",
+    )
+
+    def __init__(
+        self,
+        state: WorkerState,
+        parts: ListenerParts,
+        sock: socket.socket,
+        peer: tuple[IPAddress, int],
+        local_end: tuple[IPAddress, int],
+    ) -> None:
+        self._state, self._parts = state, parts
+        self._channel = Channel(state.loop, sock, self)
+        self._spool: Spool | None = None
+        self._forwarding: Forwarding | None = None
+        self._pinned: Link | None = None
+        self._source: bytes | None = None
+        self._body_since = 0.0
+        self._body_octets = 0
+        self._last_octets = 0.0
+        self._lingering = False
+        self._client_gone = False
+        self.deadline = NEVER
+        open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
+        self.session = Session(state.node, parts.listener, peer, open_now)
+        self._identity = Identity(self.session, local_end)
+
+    # --- the beginning and the end ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the conversation."""
+        state = self._state
+        state.connections.add(self)
+        state.deadlines.watch(self)
+        state.counters.session_opened()
+        first = state.settings.timeouts.proxy_header if self._parts.listener.expect_proxy else None
+        self._channel.start_reading()
+        self._do(self.session.open())
+        if first is not None:
+            self.deadline = state.loop.time() + first
+
+    def _count(self, address: IPAddress) -> int:
+        self._source = source_key(address)
+        return self._state.counters.open(self._source)
+
+    def drain(self) -> None:
+        """The node is to stop: an idle client hears 421 at its next command, or when this is called again idle."""
+        if not self.session.awaiting and self.session.transaction is None and not self.session.closed:
+            self.deadline = min(self.deadline, self._state.loop.time() + _LOOK)
+
+    def kill(self) -> None:
+        """End at once (the worker stops)."""
+        self._gone()
+        self._channel.abort()
+
+    def _gone(self) -> None:
+        """Everything that this connection held is given back, once."""
+        state = self._state
+        if self not in state.connections:
+            return
+        state.connections.discard(self)
+        state.deadlines.forget(self)
+        state.counters.session_closed()
+        if self._source is not None:
+            state.counters.close(self._source)
+        self._client_gone = True
+        if self._forwarding is not None:
+            self._forwarding.client_gone = True
+        self._do(self.session.lost())
+        if self._pinned is not None and self.session.awaiting != "deliver":
+            self._pinned.end(polite=True)
+
+    # --- what the channel says ----------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Octets of the client."""
+        state, session = self._state, self.session
+        if session.closed:
+            return
+        now = state.tick()
+        self._last_octets = now
+        if self._spool is not None:
+            self._body_octets += len(data)
+        self._do(session.receive(data))
+        if session.engine.buffered > _HELD_OCTETS:
+            self._channel.pause_reading()
+        if self._spool is None and not session.awaiting and not self._lingering:
+            self.deadline = now + state.settings.timeouts.command
+
+    def lost(self, _why: str) -> None:
+        """The client is gone."""
+        self._gone()
+
+    def tls_started(self, layer: TlsLayer) -> None:
+        """The handshake is done."""
+        self._resume(self.session.tls_started(layer.description, layer.peer_certificate))
+
+    def drained(self) -> None:
+        """Replies that waited have gone out."""
+
+    def expired(self) -> None:
+        """A deadline has passed: whose was it?"""
+        now = self._state.tick()
+        forwarding = self._forwarding
+        if self._lingering:
+            self._gone()
+            self._channel.abort()
+        elif self.session.awaiting == "verify" and forwarding is not None:
+            forwarding.verdict_overdue()
+        elif self._spool is not None and not self.session.awaiting:
+            self._look_at_body(now)
+        elif self.session.awaiting in ("", "tls", "count") and not self.session.closed:
+            if self.session.awaiting == "tls" or (self._parts.listener.expect_proxy and not self.session.greeted):
+                self._gone()
+                self._channel.abort()
+            else:
+                self._do(self.session.timed_out())
+
+    def _look_at_body(self, now: float) -> None:
+        """Every few seconds while a message comes in: is it too slow, and should the next hop be let go?"""
+        times = self._state.settings.timeouts
+        elapsed = now - self._body_since
+        slow = elapsed > _RATE_AFTER and self._body_octets < elapsed * times.minimum_rate
+        if slow or now - self._last_octets > times.data_block:
+            self._do(self.session.timed_out(slow_body=True))
+            return
+        if self._forwarding is not None and self._forwarding.deadline <= now:
+            self._forwarding.slow_body()
+            self._forwarding.deadline = NEVER
+        self.deadline = now + _LOOK
+
+    # --- doing --------------------------------------------------------------------------------------------------
+
+    def _resume(self, todo: list[Action]) -> None:
+        """Go on after an answer; reading may have been paused meanwhile."""
+        self._do(todo)
+        session = self.session
+        if not self._client_gone and not session.awaiting and not session.closed:
+            if session.engine.buffered <= _HELD_OCTETS:
+                self._channel.start_reading()
+            if self._spool is None:
+                self.deadline = self._state.loop.time() + self._state.settings.timeouts.command
+
+    def _do(self, todo: list[Action]) -> None:
+        replies_: list[bytes] = []
+        for action in todo:
+            kind = type(action)
+            if kind is bytes:
+                replies_.append(cast(bytes, action))
+            elif kind is BodyChunk:
+                if self._spool is not None:
+                    self._spool.append(cast(bytes, action))
+            else:
+                if replies_ and kind in _FLUSH_BEFORE:
+                    self._channel.write(b"".join(replies_))
+                    replies_.clear()
+                _DOERS[kind](self, action)
+        if replies_:
+            self._channel.write(replies_[0] if len(replies_) == 1 else b"".join(replies_))
+
+    def _close(self, action: actions.Close) -> None:
+        if action.drop:
+            self._channel.abort()
+            self._gone()
+        elif action.linger:
+            self._lingering = True
+            self.deadline = self._state.loop.time() + _LINGER
+            self._channel.close(linger=True)
+        else:
+            self._channel.close()
+            if self._channel.closed:
+                self._gone()
+            else:
+                self._lingering = True
+                self.deadline = self._state.loop.time() + _LINGER
+
+    def _pause(self, action: actions.Pause) -> None:
+        self.deadline = NEVER
+        self._state.loop.call_later(action.seconds, self._paused)
+
+    def _paused(self) -> None:
+        self._state.tick()
+        if not self._client_gone:
+            self._resume(self.session.paused())
+
+    def _count_source(self, action: actions.CountSource) -> None:
+        self._resume(self.session.counted(self._count(action.client_address)))
+
+    def _start_tls(self, _action: actions.StartTls) -> None:
+        new_tls = self._parts.new_tls
+        if new_tls is None:
+            raise AssertionError("STARTTLS was offered on a listener without TLS")
+        self.deadline = self._state.loop.time() + self._state.settings.timeouts.handshake
+        self._channel.start_tls(new_tls(), self.session.engine.take_unread())
+
+    def _look_up(self, action: actions.LookUp) -> None:
+        self.deadline = NEVER
+        state = self._state
+
+        async def ask() -> None:
+            reverse, name = await client_names(action.client_address, state.resolver, state.settings.dns.timeout)
+            state.tick()
+            if not self._client_gone:
+                self._resume(self.session.looked_up(reverse, name))
+
+        state.spawn(ask())
+
+    def _note(self, action: actions.Note) -> None:
+        state = self._state
+        record = state.recorder.of(self.session, action)
+        state.writer.write(record)
+        count(state.metrics, record)
+        if action.outcome is not None and action.outcome.alarm:
+            state.hops.services.alarm(action.outcome.reason, action.outcome.alarm)
+
+    # --- signing in and recipients ------------------------------------------------------------------------------
+
+    def _check_credentials(self, action: actions.CheckCredentials) -> None:
+        self.deadline = NEVER
+        self._state.desk.check(self.session, self._identity, action.credentials, self._keep, self._signed_in)
+
+    def _keep(self, link: Link) -> None:
+        if self._client_gone:
+            link.end(polite=True)
+        else:
+            self._pinned = link
+
+    def _signed_in(self, answer: actions.SignIn) -> None:
+        self._state.tick()
+        if not self._client_gone:
+            self._resume(self.session.signed_in(answer))
+
+    def _check_recipient(self, action: actions.CheckRecipient) -> None:
+        self.deadline = NEVER
+        hop = self._next_hop_of(action.recipient)
+        if hop is None:
+            self._recipient_checked(TEMPORARY_FAILURE)
+        else:
+            address = f"{action.recipient.local_part}@{action.recipient.domain}"
+            self._state.desk.has_recipient(hop, address, self._recipient_checked)
+
+    def _next_hop_of(self, recipient: Mailbox) -> NextHop | None:
+        policy = self._state.node.policy
+        domain = policy.accepted_domain(recipient.domain)
+        return policy.next_hops.get(domain.next_hop) if domain and domain.next_hop else None
+
+    def _recipient_checked(self, listed: bool | Unknown) -> None:
+        self._state.tick()
+        if not self._client_gone:
+            self._resume(self.session.recipient_checked(listed))
+
+    # --- the message --------------------------------------------------------------------------------------------
+
+    def _verify(self, action: actions.Verify) -> None:
+        hop = self._state.node.policy.next_hops[action.next_hop]
+        if hop.address[0].scheme == "maildir":
+            address = str(hop.address[0].target)
+            self._verified(local(OutcomeKind.ACCEPTED, replies.RECIPIENT_OK, "maildir", hop.name, address))
+            return
+        forwarding = self._forwarding
+        if forwarding is None:
+            forwarding = Forwarding(self._state.hops, action.next_hop, action.mail, self._identity, relay=action.relay)
+            if self._pinned is not None and action.relay:
+                forwarding.pin(self._pinned)
+            self._forwarding = forwarding
+        forwarding.verify(action.rcpt, self._verified)
+        self.deadline = forwarding.deadline
+
+    def _verified(self, verdict: Outcome) -> None:
+        self._state.tick()
+        if not self._client_gone:
+            self._resume(self.session.verified(verdict))
+
+    def _start_body(self, _action: actions.StartBody) -> None:
+        state = self._state
+        limits = state.settings.limits
+        now = state.loop.time()
+        self._spool = Spool(limits.spool, limits.spool_memory_bytes, state.charge_spool)
+        self._body_since = self._last_octets = now
+        self._body_octets = 0
+        if self._forwarding is not None:
+            self._forwarding.body_started()
+        self.deadline = now + _LOOK
+
+    def _deliver(self, action: actions.Deliver) -> None:
+        spool, session = self._spool, self.session
+        transaction = session.the_transaction()
+        if spool is None:
+            raise AssertionError("a delivery without a message")
+        self.deadline = NEVER
+        if spool.failed:
+            self._delivered(local(OutcomeKind.DEFERRED, replies.SPOOL_FULL, "spool-full"))
+            return
+        if self._forwarding is None:
+            self._to_maildir(action, spool)
+            return
+        parcel = Parcel(
+            action.trace,
+            spool,
+            action.octets,
+            action.eight_bit,
+            self._state.loop.time(),
+            self._state.intents,
+            lambda hop, address: intent_of(session, transaction, hop, address),
+        )
+        self._forwarding.deliver(parcel, self._delivered)
+
+    def _to_maildir(self, action: actions.Deliver, spool: Spool) -> None:
+        state, transaction = self._state, self.session.the_transaction()
+        hop = state.node.policy.next_hops[transaction.next_hop or ""]
+        folder = state.folder / str(hop.address[0].target)
+        unique = f"{int(state.loop.time())}.{transaction.id}.{state.node.name.replace('/', '_')}"
+
+        def blocks() -> Any:
+            yield action.trace
+            yield from spool.blocks()
+
+        def written(fault: Reply | None) -> None:
+            kind = OutcomeKind.DEFERRED if fault else OutcomeKind.DELIVERED
+            answer = fault or replies.OK
+            self._delivered(local(kind, answer, "maildir-failed" if fault else "maildir", hop.name, str(folder)))
+
+        state.in_thread(lambda: maildir.deliver(folder, unique, blocks()), written)
+
+    def _delivered(self, outcome: Outcome) -> None:
+        self._state.tick()
+        self._end_transaction()
+        if outcome.kind is OutcomeKind.DELIVERED:
+            said = replies.delivered(self.session.the_transaction().id)
+            outcome = Outcome(
+                outcome.kind, said, outcome.reason, outcome.next_hop, outcome.address, outcome.said, outcome.alarm
+            )
+        self._state.metrics.next_hop_seconds(outcome.next_hop, self._state.loop.time() - self._body_since)
+        self._resume(self.session.delivered(outcome))
+        if self._client_gone and self._pinned is not None:
+            self._pinned.end(polite=True)
+
+    def _abandon(self, _action: actions.Abandon) -> None:
+        if self._forwarding is not None:
+            self._forwarding.abandon()
+        self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+        self._forwarding = None
+
+    def _splice(self, action: actions.Splice) -> None:
+        state = self._state
+        first = self.session.engine.take_unread()
+        sock = self._channel.detach()
+        state.deadlines.forget(self)
+        self.deadline = NEVER
+        run = SpliceRun(state.loop, state.deadlines, sock, first, lambda _reason: self._gone())
+        state.splice(action.target, run, self._identity)
+
+
+_DOERS: dict[type, Callable[[Connection, Any], None]] = {
+    actions.Close: Connection._close,
+    actions.Pause: Connection._pause,
+    actions.CountSource: Connection._count_source,
+    actions.StartTls: Connection._start_tls,
+    actions.LookUp: Connection._look_up,
+    actions.CheckCredentials: Connection._check_credentials,
+    actions.CheckRecipient: Connection._check_recipient,
+    actions.Verify: Connection._verify,
+    actions.StartBody: Connection._start_body,
+    actions.Deliver: Connection._deliver,
+    actions.Abandon: Connection._abandon,
+    actions.Splice: Connection._splice,
+    actions.Note: Connection._note,
+}
+
+_FLUSH_BEFORE = frozenset(
+    {
+        actions.Close,
+        actions.StartTls,
+        actions.Pause,
+        actions.Verify,
+        actions.Deliver,
+        actions.CountSource,
+        actions.Splice,
+    }
+)
+"""Replies written so far go out before these; the others change nothing that the client sees."""
