@@ -414,7 +414,7 @@ class Connection:
         state.deadlines.forget(self)
         self.deadline = NEVER
         run = SpliceRun(state.loop, state.deadlines, sock, first, lambda _reason: self._gone())
-        state.splice(action.target, run, self._identity)
+        state.splice(action.target, run)
 
 
 _DOERS: dict[type, Callable[[Connection, Any], None]] = {

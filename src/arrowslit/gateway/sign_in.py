@@ -57,20 +57,18 @@ class SignInDesk:
     _under_way: int = 0
 
     def check(
-        self, session: Session, identity: Identity, credentials: Credentials, tell: Tell
-    ) -> Callable[[], Link | None]:
-        """Check, then `tell`. What is returned gives the link that the next hop's AUTH stands on, once told."""
+        self, session: Session, identity: Identity, credentials: Credentials, keep: Callable[[Link], None], tell: Tell
+    ) -> None:
+        """Check, then `tell`. `keep` gets the link that the next hop's AUTH stands on, before that."""
         server = self.hops.services.node.virtual_server(session.virtual_server)
         authentication = server.authentication
+        counting = self._counting(session, credentials, tell)
         if authentication is None or self._limited(session, credentials.username):
             tell(SignIn(SignInResult.LIMITED))
         elif authentication.with_ == "next_hop":
-            self._ask_next_hop(
-                server.relay_next_hop, identity, credentials, self._counting(session, credentials, tell), kept
-            )
+            self._ask_next_hop(server.relay_next_hop, identity, credentials, keep, counting)
         else:
-            work = self._blocking(authentication, credentials)
-            self._in_thread(work, self._counting(session, credentials, tell))
+            self._run(self._blocking(authentication, credentials), counting, _UNAVAILABLE)
 
     def has_recipient(self, hop: NextHop, address: str, tell: Callable[[bool | Unknown], None]) -> None:
         """Ask the next hop's directory for a recipient, in a thread."""
@@ -79,7 +77,11 @@ class SignInDesk:
             tell(TEMPORARY_FAILURE)
             return
         secret = self.secrets.get(where.password_file, "")
-        self._run(lambda: directory.has_recipient(where, secret, address), tell, TEMPORARY_FAILURE)
+        def ask() -> bool | Unknown:
+            return directory.has_recipient(where, secret, address)
+
+        unknown: bool | Unknown = TEMPORARY_FAILURE
+        self._run(ask, tell, unknown)
 
     # --- limits -------------------------------------------------------------------------------------------------
 
@@ -108,9 +110,6 @@ class SignInDesk:
             own = authentication.sender_addresses == "own"
             return lambda: _by_directory(where, credentials, own=own)
         return lambda: _by_users(self.users_file, credentials)
-
-    def _in_thread(self, work: Callable[[], SignIn], tell: Tell) -> None:
-        self._run(work, tell, _UNAVAILABLE)
 
     def _run(self, work: Callable[[], T], tell: Callable[[T], None], otherwise: T) -> None:
         self._under_way += 1

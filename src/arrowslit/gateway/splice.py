@@ -129,8 +129,8 @@ class Splice:
         self._client.channel.abort()
         if self._server is not None:
             self._server.channel.abort()
-        if self._sock is not None:
-            self.loop.remove_writer(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self.loop.remove_writer(sock.fileno())
+            sock.close()
         done(reason)

@@ -17,7 +17,6 @@ from arrowslit.gateway.deadlines import Deadlines
 from arrowslit.gateway.intents import Intents
 from arrowslit.gateway.next_hops import NextHops
 from arrowslit.gateway.records import Recorder
-from arrowslit.gateway.sender import Identity
 from arrowslit.gateway.sign_in import SignInDesk
 from arrowslit.gateway.splice import Splice as SpliceRun
 from arrowslit.gateway.tls import TlsLayer
@@ -90,11 +89,9 @@ class WorkerState:
         future = self.loop.run_in_executor(None, work)
         future.add_done_callback(lambda done: tell(done.result()))
 
-    def splice(self, target: str, run: SpliceRun, identity: Identity) -> None:
-        """Connect a spliced client to `target` ("HOST:PORT")."""
-        host, _, port = target.rpartition(":")
-        address = NextHopAddress("tcp", host.strip("[]"), int(port))
-        self.hops.endpoints.of((address,), lambda found: run.connect(found[0]) if found else run.close("next-hop-down"))
+    def splice(self, target: NextHopAddress, run: SpliceRun) -> None:
+        """Connect a spliced client to `target`."""
+        self.hops.endpoints.of((target,), lambda found: run.connect(found[0]) if found else run.close("next-hop-down"))
 
     def observe(self) -> None:
         """Figures that are kept elsewhere, for the next snapshot."""
@@ -102,7 +99,7 @@ class WorkerState:
         metrics.set("arrowslit_sessions_open", (), len(self.connections))
         metrics.set("arrowslit_revision_info", (str(self.node.policy.revision),), 1)
         metrics.set("arrowslit_intents_overflowed", (), self.intents.overflowed)
-        up = {}
+        up: dict[tuple[str, ...], float] = {}
         for hop in self.node.policy.next_hops:
             up[(hop,)] = 1.0 if self.hops.is_up(hop) else 0.0
         metrics.replace("arrowslit_next_hop_up", up)

@@ -7,6 +7,7 @@ does not load is refused and the old one stands. Never binds a socket and never 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import gc
 import signal
@@ -188,10 +189,8 @@ class Worker:
 
 def refuse_busy(sock: socket.socket, name: str) -> None:
     """No room for another session: say so and close (RFC 5321 3.1, 421)."""
-    try:
+    with contextlib.suppress(OSError):  # where it is gone, that is as well
         sock.send(f"421 4.3.2 {name} has too many connections, please try again later\r\n".encode("ascii", "replace"))
-    except OSError:
-        pass  # it is gone, which is as well
     sock.close()
 
 

@@ -14,6 +14,7 @@ from arrowslit.mail.address import IPAddress
 from arrowslit.mail.mailbox import Mailbox
 from arrowslit.mail.reply import Reply
 from arrowslit.policy.decision import Decision
+from arrowslit.policy.parts import NextHopAddress
 from arrowslit.session.transaction import Transaction
 from arrowslit.smtp.events import BodyChunk, Credentials, Mail, Rcpt
 
@@ -104,9 +105,9 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """From here on pass octets both ways between client and `target` ("HOST:PORT"); the session is over."""
+    """From here on pass octets both ways between client and `target`; the session is over."""
 
-    target: str
+    target: NextHopAddress
 
 
 class NoteKind(Enum):

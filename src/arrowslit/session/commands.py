@@ -279,7 +279,8 @@ def _starttls(session: Session, _event: events.StartTls, out: list[Action]) -> N
     if session.transaction is not None:
         _abandon(session, out)
     out.append(session.engine.answer(replies.START_TLS))
-    session.ask(out, "tls", StartTls())
+    if session.engine.handshake_due:
+        session.ask(out, "tls", StartTls())
 
 
 def _auth(session: Session, _event: events.AuthStart, out: list[Action]) -> None:

@@ -47,8 +47,7 @@ NEXT_HOP_UNKNOWN: Final = reply(451, "4.4.2", "The server behind did not confirm
 NEXT_HOP_LOST: Final = reply(451, "4.4.2", "The connection to the server behind was lost, please try again later")
 LATE_REFUSAL: Final = reply(451, "4.3.0", "A recipient was refused late, please send again")
 TOO_LATE: Final = reply(451, "4.4.2", "The message waited too long here, please try again later")
-NEXT_HOP_TOO_MANY_RECIPIENTS: Final = reply(452, "4.5.3", "Too many recipients in this message")
-LOOP: Final = reply(451, "4.3.5", "Mail for this recipient loops back to us")
+NEXT_HOP_LOOP: Final = reply(451, "4.3.5", "Mail for this recipient loops back to us")
 
 DELIVERED: Final = "Ok: delivered"
 

@@ -237,9 +237,9 @@ class Session:
         self.refused_connect = not decision.permitted
         if not decision.permitted and decision.told_at is Stage.CONNECT:
             self._refuse_connection(decision, out)
-        elif server.forward == "splice":
+        elif server.splice_to is not None:
             self.note(out, NoteKind.DECISION, decision.reason, None, decision)
-            out.append(Splice(server.splice_to or ""))
+            out.append(Splice(server.splice_to))
             self.closed = True
         elif self.node.draining:
             out.append(self.engine.greet(replies.DRAINING))

@@ -84,6 +84,12 @@ class Conversation:
         """Octets taken in and not yet turned into events."""
         return len(self.buffer) - self.start
 
+    def take_unread(self) -> bytes:
+        """Octets that no event came of yet, for whoever reads them instead: TLS from the start, or a splice."""
+        unread = self.buffer[self.start :]
+        self.forget_buffer()
+        return unread
+
     def receive(self, data: bytes) -> None:
         """Take in octets from the client, ending anywhere. Parses nothing yet. Decrypted octets under TLS.
 

@@ -32,7 +32,7 @@ _FAULT: Final = Step.FAULT
 class ServerEngine(Conversation):
     """One connection. Feed octets with `receive`, take events with `next_event`, answer each command once.
 
-    Only methods and properties that are named here, and `receive` and `buffered`, are for other rooms.
+    Only methods and properties that are named here, and `receive`, `take_unread` and `buffered`, are for other rooms.
     """
 
     __slots__ = ()
