@@ -93,6 +93,16 @@ class Dialogue:
         self.settle()
         return self.said[before:]
 
+    def engine_pieces(self, data: bytes, cuts: Iterable[int]) -> None:
+        """As `say`, and the octets come in pieces before the first event is looked for."""
+        ends = [*sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]
+        start = 0
+        for end in ends:
+            self.engine.receive(data[start:end])
+            start = end
+        self.poll()
+        self.settle()
+
     def hello(self, line: bytes = b"EHLO client.example.org\r\n") -> Dialogue:
         self.say(line)
         return self

@@ -45,7 +45,7 @@ def hello(argument: bytes, extended: bool) -> Hello | Fault:
 
 def mail(argument: bytes, offer: Offer) -> Mail | Fault:
     """MAIL: `FROM:<reverse-path>` and parameters."""
-    if argument.endswith(b">") and len(argument) <= _CACHED_OCTETS:
+    if argument.find(b">") == len(argument) - 1 < _CACHED_OCTETS:
         return _plain_mail(argument)
     if argument[:5].upper() != b"FROM:":
         return replies.MAIL_SYNTAX
@@ -63,7 +63,7 @@ def mail(argument: bytes, offer: Offer) -> Mail | Fault:
 
 def rcpt(argument: bytes, offer: Offer, utf8: bool) -> Rcpt | Fault:
     """RCPT: `TO:<forward-path>` and parameters. `utf8`: SMTPUTF8 was asked for at MAIL."""
-    if argument.endswith(b">") and len(argument) <= _CACHED_OCTETS:
+    if argument.find(b">") == len(argument) - 1 < _CACHED_OCTETS:
         return _plain_rcpt(argument, utf8)
     if argument[:3].upper() != b"TO:":
         return replies.RCPT_SYNTAX
@@ -81,7 +81,7 @@ def rcpt(argument: bytes, offer: Offer, utf8: bool) -> Rcpt | Fault:
 def _plain_mail(argument: bytes) -> Mail | Fault:
     """MAIL whose argument ends with the path, so that no parameter and no offer matter."""
     path = argument[5:].lstrip(b" ")
-    if argument[:5].upper() != b"FROM:" or path[:1] != b"<" or b">" in path[:-1]:
+    if argument[:5].upper() != b"FROM:" or path[:1] != b"<":
         return replies.MAIL_SYNTAX
     parsed = reverse_path(path[1:-1], False)
     return parsed if isinstance(parsed, Fault) else Mail(parsed)
@@ -91,7 +91,7 @@ def _plain_mail(argument: bytes) -> Mail | Fault:
 def _plain_rcpt(argument: bytes, utf8: bool) -> Rcpt | Fault:
     """As `_plain_mail`, for RCPT."""
     path = argument[3:].lstrip(b" ")
-    if argument[:3].upper() != b"TO:" or path[:1] != b"<" or b">" in path[:-1]:
+    if argument[:3].upper() != b"TO:" or path[:1] != b"<":
         return replies.RCPT_SYNTAX
     parsed = forward_path(path[1:-1], utf8)
     return parsed if isinstance(parsed, Fault) else Rcpt(parsed)
