@@ -323,7 +323,7 @@ class Search:
             own_name=services.node.name,
             lmtp=hop.address[0].scheme.startswith("lmtp"),
             tls=wish,
-            username=hop.username,
+            username=hop.username or None,
             password=services.passwords.get(hop.name),
             identity=self._wanted.identity if self._wanted.mode == "xclient" else None,
         )

@@ -222,7 +222,7 @@ class ClientEngine:
         return b".\r\n"
 
     def reset(self) -> None:
-        """RSET: `Answered(RSET)` comes."""
+        """RSET: `Answered(RSET)` comes. `mail` may follow at once, in the same flight under PIPELINING (RFC 2920 3.1)."""
         if self._enter(states.RESET_COMMAND):
             self._send(states.RSET, b"RSET\r\n")
 
@@ -299,6 +299,8 @@ class ClientEngine:
         elif row is states.MAIL:
             if not good:
                 self._swallow()
+        elif row is states.RSET and self._phase is not Phase.RESET:
+            pass  # MAIL went out behind it in the same flight
         elif row is not states.DOT or not self._awaited:
             self._phase = (row.good if good else row.bad) or self._phase
 

@@ -44,7 +44,7 @@ class Command:
 OPENED: Final = Command("opened", Step.CONNECT, (Phase.NEW,), Phase.SET_UP)
 TLS_STARTED: Final = Command("tls_started", Step.TLS, (Phase.HANDSHAKE,), Phase.SET_UP)
 CREDENTIALS: Final = Command("auth", Step.AUTH, (Phase.IDLE,), Phase.AUTH)
-MAIL_COMMAND: Final = Command("mail", Step.MAIL, (Phase.IDLE,), Phase.TRANSACTION)
+MAIL_COMMAND: Final = Command("mail", Step.MAIL, (Phase.IDLE, Phase.RESET), Phase.TRANSACTION)
 RCPT_COMMAND: Final = Command("rcpt", Step.RCPT, (Phase.TRANSACTION,), Phase.TRANSACTION)
 DATA_COMMAND: Final = Command("data", Step.DATA, (Phase.TRANSACTION,), Phase.DATA)
 DOT_COMMAND: Final = Command("dot", Step.DOT, (Phase.BODY,), Phase.DOT)
