@@ -33,6 +33,39 @@ def test_no_smuggled_end_ends_a_message(vector, byte_by_byte):
 
 
 @pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (b"a\nb\r\n", b"a\r\nb\r\n"),
+        (b"a\n.\nb\r\n", b"a\r\n..\r\nb\r\n"),
+        (b"a\n.\r\nb\r\n", b"a\r\n..\r\nb\r\n"),
+        (b"a\r\n.\nb\r\n", b"a\r\n..\r\nb\r\n"),
+        (b".\nb\r\n", b"..\r\nb\r\n"),
+        (b"\n.\n.\n\r\n", b"\r\n..\r\n..\r\n\r\n"),
+        (b"a\r\n..b\n.c\r\n", b"a\r\n..b\r\n..c\r\n"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+def test_normalised_line_ends_make_no_end(wire, body, byte_by_byte):
+    talk = Dialogue().transaction()
+    talk.engine.normalise_line_ends(True)
+    talk.say(b"DATA\r\n")
+    wire += b".\r\n"
+    assert talk.say(wire, range(len(wire)) if byte_by_byte else ()) == OK.encode()
+    assert talk.body == body
+    talk.say(b"MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+    assert talk.say(b"a\nb\r\n.\r\n").startswith(b"550 5.5.2")  # for that message only
+
+
+@pytest.mark.parametrize("vector", [b"\r", b"\r.\r\n", b"\r\r\n", b"\x00", b"\n\r"], ids=repr)
+def test_bare_cr_and_nul_are_never_normalised(vector):
+    talk = Dialogue().transaction()
+    talk.engine.normalise_line_ends(True)
+    talk.say(b"DATA\r\n")
+    assert talk.say(b"a" + vector + b"b\r\n.\r\n").startswith(b"550 5.5.2")
+
+
+@pytest.mark.parametrize(
     "line", [b"NO\rOP", b"NOOP\n", b"NOOP \x00", b"\nNOOP"[1:] + b"\r", b"MAIL FROM:<a\n@example.org>"], ids=repr
 )
 def test_commands_with_bare_line_ends(line):

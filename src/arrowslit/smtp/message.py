@@ -141,19 +141,25 @@ class DataReader(Reader):
             return data
         if self._line_start and data.startswith(b"."):
             stuffed += 1
+        line_start = self._line_start
         after_lf = self._lf_before and data.startswith(b".")
         lone = self._check(data)
         self._line_start = data.endswith(b"\r\n")
         if self._normalise:
             self._lf_before = not self._line_start and data.endswith(b"\n")
             if lone or after_lf:
-                self._count(len(data) - stuffed + data.count(b"\n") - data.count(b"\r\n"))
-                return b"" if self.fault() else _normalised(data, after_lf)
+                data = _normalised(data, line_start, after_lf)
+                stuffed = data.count(_DOT_LINE) + ((line_start or after_lf) and data.startswith(b"."))
         self._count(len(data) - stuffed)
         return b"" if self._bare or self._long or self._big else data
 
 
-def _normalised(data: bytes, after_lf: bool) -> bytes:
-    """Lone LFs made CR LF, with a dot more for a line that starts behind one; `after_lf`: `data` itself does."""
-    lines = (line.replace(b"\n.", b"\n..").replace(b"\n", b"\r\n") for line in data.split(b"\r\n"))
-    return (b"." if after_lf else b"") + b"\r\n".join(lines)
+def _normalised(data: bytes, line_start: bool, after_lf: bool) -> bytes:
+    """Lone LFs made CR LF; a dot more for a line that starts behind one, or that would become a dot alone.
+
+    `line_start`: `data` starts a line. `after_lf`: it starts with a dot behind a lone LF.
+    """
+    if after_lf or (line_start and data.startswith(b".\n")):
+        data = b"." + data
+    lines = data.replace(b"\r\n.\n", b"\r\n..\n").split(b"\r\n")
+    return b"\r\n".join([line.replace(b"\n.", b"\n..").replace(b"\n", b"\r\n") for line in lines])
