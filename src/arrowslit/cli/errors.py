@@ -12,5 +12,5 @@ class ProblemError(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode, help: str = "") -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
         self.help = help

@@ -49,7 +49,7 @@ def finding_text(placed: Placed, stream: TextIO) -> str:
     finding = placed.finding
     word = painted(f"{finding.severity.value}[{finding.name}]", _STYLES[finding.severity], stream)
     lines = [f"{word}: {escaped(finding.message)}"]
-    if placed.document is not None and finding.mark is not None:
+    if placed.document is not None:
         lines.append(escaped_lines(excerpt(placed.document, finding)).rstrip("\n"))
     if finding.example:
         lines.append(f"example: {escaped_lines(finding.example)}")

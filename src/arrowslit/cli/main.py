@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         _print_error(error)
-        return error.exit_code
+        return error.code if isinstance(error, ProblemError) else error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -30,25 +30,20 @@ def output_options(command: Command) -> Command:
 
 
 def settings_option(command: Command) -> Command:
-    """`-c FILE`; the command gets a path as `settings_path`, or None where there is no such file anywhere."""
+    """`-c FILE`; the command gets `settings_path`, None where it is not given."""
     made = click.option(
         "-c",
         "--config",
         "settings_path",
         type=click.Path(path_type=Path),
-        callback=_found,
         help=f"The node's settings.  [default: {SETTINGS_NAME} here, or {_INSTALLED}]",
     )
     return made(command)
 
 
-def _found(_ctx: click.Context, _parameter: click.Parameter, given: Path | None) -> Path | None:
-    if given is not None:
-        return given
-    for path in (Path(SETTINGS_NAME), _INSTALLED):
-        if path.is_file():
-            return path
-    return None
+def installed_settings() -> Path | None:
+    """The settings that hold where none are named: those here, or those of the machine."""
+    return next((path for path in (Path(SETTINGS_NAME), _INSTALLED) if path.is_file()), None)
 
 
 def policy_option(command: Command) -> Command:

@@ -7,37 +7,51 @@ from __future__ import annotations
 
 from typing import Final
 
-FINDINGS: Final[dict[str, str]] = {
-    "unreadable-file": (
+from arrowslit.policy.finding import Severity
+from arrowslit.policy.findings import About
+
+
+def _keeps_out(doc: str) -> About:
+    return About(Severity.ERROR, doc, loads=False)
+
+
+FINDINGS: Final[dict[str, About]] = {
+    "unreadable-file": _keeps_out(
         "A file could not be read: it is not there, the permissions forbid it, it is too large, or it is not UTF-8. "
         "Nothing can be said about its content."
     ),
-    "syntax": "The file is not TOML. Nothing after this place was looked at.",
-    "unknown-key": (
+    "syntax": _keeps_out("The file is not TOML. Nothing behind this place was looked at."),
+    "unknown-key": _keeps_out(
         "The file has a key that means nothing here. It is refused and not ignored, because a misspelt setting would "
         "otherwise silently have its default."
     ),
-    "wrong-value": "The value is of the wrong kind, or outside of what the setting can be.",
-    "missing-key": "A setting that has no default is not there.",
-    "duplicate-listener": (
+    "missing-key": _keeps_out("A key that has no default, or that goes together with another one, is not there."),
+    "duplicate-listener": _keeps_out(
         "Two listeners would listen on the same port of the same address. An unspecified address (0.0.0.0 or [::]) "
         "holds every address of its family, and [::] holds both families."
     ),
-    "certificate-without-tls": "A listener asks clients for a certificate, but clients show one only in TLS.",
-    "tls-files": (
+    "certificate-without-tls": _keeps_out(
+        "A listener asks clients for a certificate, but clients show one only in TLS."
+    ),
+    "tls-files": _keeps_out(
         "The files of [tls] do not fit: the key belongs to another certificate, is protected by a password, or one of "
         "the files is no PEM."
     ),
-    "unknown-virtual-server": "A listener names a virtual server that the policy has not.",
-    "not-used-yet": "The setting is understood and kept, but this release does nothing with it.",
-    "source-missing": (
-        "A file that the policy names is not there or cannot be read. The policy is used without it: a network has "
-        "its pinned addresses only, a next hop has no recipient list or no password."
+    "unknown-virtual-server": _keeps_out(
+        "A listener or an expectation names a virtual server that the policy does not have."
     ),
-    "source-broken": (
+    "not-used-yet": About(Severity.INFO, "The setting is understood and kept, but this release does nothing with it."),
+    "source-missing": About(
+        Severity.WARNING,
+        "A file that the policy names is not there or cannot be read. The policy is used without it: a network has "
+        "its pinned addresses only, a next hop has no recipient list or no password.",
+    ),
+    "source-broken": _keeps_out(
         "A file that the policy names has a line that cannot be read. It holds the policy up, since half of a list "
         "would silently shut out, or let in, whoever stands on the other half."
     ),
-    "host-bits": "A range has bits set after its prefix. It was read as the whole range, with the bits cleared.",
-    "secret-open": "A password file can be read by other users of this machine.",
+    "host-bits": About(
+        Severity.WARNING, "A range has bits set after its prefix. It is read as the whole range, with the bits cleared."
+    ),
+    "secret-open": About(Severity.WARNING, "A password file can be read by other users of this machine."),
 }

@@ -99,9 +99,7 @@ def _range(item: Value) -> tuple[IPAddress, IPAddress]:
             str(error), 'write an address ("10.0.0.5") or a prefix ("10.0.0.0/24")', span=item.span
         ) from None
     if found.host_bits:
-        raise WrongValueError(
-            f"{item.data} has bits set after the prefix", f'write "{found.text}"', "host-bits", item.span
-        )
+        raise WrongValueError(f"{item.data} has bits set after the prefix", f'write "{found.text}"', span=item.span)
     return found.first, found.last
 
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from arrowslit.documents.files import read_text, why
-from arrowslit.documents.toml import parse
-from arrowslit.policy.finding import Finding, Severity
-from arrowslit.policy.tree import Document
+from arrowslit.documents.files import Placed, read_text, why
+from arrowslit.documents.toml import TomlError, parse
+from arrowslit.policy.finding import Finding, Mark, Severity
+from arrowslit.policy.tree import Document, Span, Table
+
+_NOTHING = Table({}, Span(1, 1, 1, 1))
 
 
-def read_document(path: Path) -> tuple[Document | None, tuple[Finding, ...]]:
-    """The parsed file, or None and what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """`document` is None where `problem` says why."""
+
+    document: Document | None
+    problem: Placed | None = None
+
+
+def read_document(path: Path) -> Parsed:
+    """Read and parse the file at `path`. Never raises for what is in it, or missing."""
     try:
         text = read_text(path)
     except (OSError, ValueError) as error:
-        message = f"cannot read {path}: {why(error)}"
-        return None, (Finding("unreadable-file", Severity.ERROR, message, "", waivable=False),)
-    return parse(text, str(path)), ()
+        return Parsed(None, Placed(None, _error("unreadable-file", f"cannot read {path}: {why(error)}")))
+    try:
+        return Parsed(parse(text, str(path)))
+    except TomlError as error:
+        shown = Document(str(path), text, _NOTHING)
+        return Parsed(None, Placed(shown, _error("syntax", error.message, Mark(error.span))))
+
+
+def _error(name: str, message: str, mark: Mark | None = None) -> Finding:
+    return Finding(name, Severity.ERROR, message, "", mark, waivable=False)

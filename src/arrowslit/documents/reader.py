@@ -63,7 +63,7 @@ class Reader:
 
     def _unknown(self, item: Item, keys: list[str], prefix: str) -> None:
         near = get_close_matches(item.key, keys, 1, 0.6)
-        where = f"in [{prefix.partition('[')[0].rstrip('.')}]" if prefix else "in the settings"
+        where = f"in {_header(prefix)}" if prefix else "in the settings"
         help = f'did you mean "{near[0]}"?' if near else f"known {where}: {', '.join(keys)}"
         says = "no such key"
         self.fault("unknown-key", prefix + item.key, item.span, f'unknown key "{item.key}" {where}', says, help)
@@ -86,8 +86,7 @@ class Reader:
         return cls(**values)
 
     def _missing(self, name: str, table: Table, key: str) -> None:
-        header = key.partition("[")[0]
-        message = f'[[{header}]] has no "{name}"' if "[" in key else f'[{header}] has no "{name}"'
+        message = f'{_header(key)} has no "{name}"'
         self.fault("missing-key", f"{key}.{name}", table.span, message, f"{name} is wanted here")
 
     def _value(self, made: Declaration, item: Item, key: str, values: dict[str, Any]) -> None:
@@ -97,3 +96,9 @@ class Reader:
             wanted = f"wanted: {made.kind.name}"
             name, span = error.name or "wrong-value", error.span or item.value.span
             self.fault(name, key, span, f"{key}: {error}", wanted, error.help)
+
+
+def _header(key: str) -> str:
+    """The header of the table at `key`: `listeners[0]` stands under [[listeners]]."""
+    name, mark, _ = key.rstrip(".").partition("[")
+    return f"[[{name}]]" if mark else f"[{name}]"

@@ -13,7 +13,7 @@ from typing import Any
 
 from arrowslit.documents.declare import declaration, default_text
 from arrowslit.documents.settings import TABLES, EnforcementPoint, ListenerSettings
-from arrowslit.documents.words import FINDING, REASON, words
+from arrowslit.documents.words import FINDING, REASON, Word, words
 from arrowslit.mail.reply import Reply
 from arrowslit.policy.replies import REPLIES
 from arrowslit.policy.schema import Key, Kind, Section, sections
@@ -104,7 +104,12 @@ def _default(key: Key) -> str:
 
 def _words(kind: str, title: str, intro: str) -> str:
     chosen = [word for word in words().values() if word.kind == kind]
-    return _page(title, intro, *(f"## {word.name}\n\n{word.text}" for word in chosen))
+    return _page(title, intro, *(_word(word) for word in chosen))
+
+
+def _word(word: Word) -> str:
+    severity = f"*{word.severity}* " if word.severity else ""
+    return f"## {word.name}\n\n{severity}{word.text}"
 
 
 def _replies() -> str:

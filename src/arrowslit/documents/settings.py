@@ -1,7 +1,7 @@
 """The settings of one node (`arrowslit.toml`), every one declared here with its kind, its default and its meaning.
 
 The reader (`documents.reader`), the nearest-key suggestions and the reference page all come from these declarations.
-Paths are resolved, times are seconds, sizes are octets. Sections named in the texts are of `gateway-behaviour`.
+Paths are resolved, times are seconds, sizes are octets.
 Never reads a file: that is `documents.settings_file`.
 """
 
@@ -137,7 +137,7 @@ class LimitSettings:
         metadata=declared(kinds.whole_number(100, 100_000), "recipients of one message (RFC 5321: 100 at the least)"),
     )
     text_line_bytes: int = field(
-        default=65_536, metadata=declared(kinds.octets(1000, _MIB), "the longest line of a message (section 5)")
+        default=65_536, metadata=declared(kinds.octets(1000, _MIB), "the longest line of a message")
     )
     sessions: int = field(
         default=5000, metadata=declared(kinds.whole_number(1, 1_000_000), "connections open at once on the whole node")
@@ -162,18 +162,15 @@ class LimitSettings:
         default=5,
         metadata=declared(
             kinds.whole_number(1, 1000),
-            "failed sign-ins of one login, or from one source, within `sign_in_window`; keep it below the directory's "
-            "own lock-out",
+            "failed sign-ins of one login, or from one source, within 10 to 20 minutes, after which nothing is "
+            "checked; keep it below the directory's own lock-out",
         ),
-    )
-    sign_in_window: float = field(
-        default=900.0, metadata=declared(kinds.DURATION, "how long a failed sign-in counts", "15m")
     )
 
 
 @dataclass(frozen=True, slots=True)
 class TimeoutSettings:
-    """How long clients are waited for (section 1)."""
+    """How long clients are waited for."""
 
     command: float = field(default=300.0, metadata=declared(kinds.DURATION, "for the next command", "300s"))
     data_block: float = field(
@@ -192,7 +189,7 @@ class TimeoutSettings:
 
 @dataclass(frozen=True, slots=True)
 class NextHopSettings:
-    """How long next hops are waited for, and how long their connections are kept (section 1)."""
+    """How long next hops are waited for, and how long their connections are kept."""
 
     connect: float = field(default=10.0, metadata=declared(kinds.DURATION, "for a connection to one address", "10s"))
     command: float = field(default=120.0, metadata=declared(kinds.DURATION, "for the reply to a command", "120s"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from arrowslit.documents.files import Placed
 from arrowslit.documents.parsed import read_document
 from arrowslit.documents.reader import Reader
 from arrowslit.documents.settings import (
@@ -32,19 +33,21 @@ class LoadedSettings:
     """`settings` is None where a finding is an error; `document` is None where the file could not be parsed."""
 
     settings: Settings | None
-    findings: tuple[Finding, ...]
-    document: Document | None
+    findings: tuple[Placed, ...]
+    document: Document | None = None
 
 
 def load_settings(path: Path) -> LoadedSettings:
     """The settings in the file at `path`. Never raises for what the file says or for a file that is not there."""
-    document, findings = read_document(path)
+    parsed = read_document(path)
+    document = parsed.document
     if document is None:
-        return LoadedSettings(None, findings, None)
+        return LoadedSettings(None, () if parsed.problem is None else (parsed.problem,))
     reader = Reader(path.parent)
     settings = _read(reader, document.root)
     wrong = any(finding.severity is Severity.ERROR for finding in reader.findings)
-    return LoadedSettings(None if wrong else settings, tuple(reader.findings), document)
+    findings = tuple(Placed(document, finding) for finding in reader.findings)
+    return LoadedSettings(None if wrong else settings, findings, document)
 
 
 def _read(reader: Reader, root: Table) -> Settings:

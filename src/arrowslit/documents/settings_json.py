@@ -40,10 +40,14 @@ def _to(value: object) -> Any:
         return {_PATH: str(value)}
     if isinstance(value, AddressSet):
         return {_ADDRESSES: [f"{first}-{last}" for first, last in value.ranges()]}
-    if is_dataclass(value):
-        return {of.name: _to(getattr(value, of.name)) for of in fields(value)}
     if isinstance(value, tuple):
         return [_to(item) for item in value]
+    return _to_object(value)
+
+
+def _to_object(value: object) -> Any:
+    if is_dataclass(value):
+        return {of.name: _to(getattr(value, of.name)) for of in fields(value)}
     if isinstance(value, Mapping):
         return {name: _to(item) for name, item in value.items()}
     return value

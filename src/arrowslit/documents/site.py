@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from arrowslit.documents.files import Placed
 from arrowslit.documents.parsed import read_document
 from arrowslit.documents.settings import Settings
 from arrowslit.documents.settings_file import load_settings
+from arrowslit.documents.settings_json import settings_from_json, settings_to_json
 from arrowslit.documents.sources import Sources, read_sources
 from arrowslit.policy import expectations
 from arrowslit.policy.document import load_policy
@@ -29,7 +31,7 @@ from arrowslit.policy.tree import Document, Table, Value
 POLICY_NAME = "policy.toml"
 
 
-__all__ = ["POLICY_NAME", "Placed", "Site", "load_site"]
+__all__ = ["POLICY_NAME", "Placed", "Site", "load_site", "settings_for_workers", "site_for_worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Site:
     expectations: tuple[ExpectationResult, ...] = ()
     sources: Sources = field(default_factory=Sources)
     policy_hash: str = ""
+    policy_text: str = ""
 
     @property
     def errors(self) -> tuple[Placed, ...]:
@@ -60,7 +63,7 @@ class Site:
     @property
     def broken_expectations(self) -> tuple[ExpectationResult, ...]:
         """Those that the policy breaks."""
-        return tuple(result for result in self.expectations if not result.holds)
+        return tuple(result for result in self.expectations if not result.kept)
 
     @property
     def admissible(self) -> bool:
@@ -79,8 +82,9 @@ def load_site(
 ) -> Site:
     """Read both files and what they name, and judge them as of `date` (UTC).
 
-    Without `settings_path` only the policy is read, and the files it names are beside it. Without `policy_path` the
-    policy is `policy.toml` beside the settings. Never raises for what is in the files, or missing.
+    Without `settings_path` only the policy is read, and the files that it names are beside it, else beside the
+    settings. Without `policy_path` the policy is `policy.toml` beside the settings. Never raises for what is in the
+    files, or missing.
     """
     settings: Settings | None = None
     settings_document: Document | None = None
@@ -88,17 +92,38 @@ def load_site(
     if settings_path is not None:
         loaded = load_settings(settings_path)
         settings, settings_document = loaded.settings, loaded.document
-        findings += [Placed(settings_document, finding) for finding in loaded.findings]
+        findings += loaded.findings
     path = policy_path or _beside(settings_path)
-    document, wrong = read_document(path)
-    findings += [Placed(None, finding) for finding in wrong]
+    parsed = read_document(path)
+    document = parsed.document
     if document is None:
+        findings += [] if parsed.problem is None else [parsed.problem]
         return Site(settings, None, tuple(findings))
     sources = read_sources(document.root, (settings_path or path).parent, secrets=secrets)
     site = _judge(document, sources, date, revision, generation)
     if site.policy is not None and settings is not None and settings_document is not None:
         findings += [Placed(settings_document, one) for one in _strays(settings, settings_document, site.policy)]
-    return Site(settings, site.policy, (*findings, *site.findings), site.expectations, sources, site.policy_hash)
+    return Site(
+        settings, site.policy, (*findings, *site.findings), site.expectations, sources, site.policy_hash, document.text
+    )
+
+
+def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, date: datetime.date, revision: int) -> Site:
+    """The site as the parent took it up: settings from `told` (`settings_for_workers`), policy from its copy.
+
+    So a settings file that was edited meanwhile, and is not taken up yet, keeps no worker from starting.
+    """
+    parsed = read_document(policy_path)
+    if parsed.document is None:
+        return Site(None, None, () if parsed.problem is None else (parsed.problem,))
+    sources = read_sources(parsed.document.root, Path(told["path"]).parent, secrets=True)
+    site = _judge(parsed.document, sources, date, revision, 0)
+    return replace(site, settings=settings_from_json(told["settings"]), sources=sources)
+
+
+def settings_for_workers(settings: Settings, settings_path: Path) -> dict[str, Any]:
+    """What `site_for_worker` needs to be told, in the types that JSON has."""
+    return {"path": str(settings_path.absolute()), "settings": settings_to_json(settings)}
 
 
 def _beside(settings_path: Path | None) -> Path:

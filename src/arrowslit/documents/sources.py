@@ -115,6 +115,10 @@ def _finding(named: _Named, name: str, severity: Severity, message: str, help: s
 def _read(named: _Named, base: Path, findings: list[Finding]) -> str | None:
     try:
         return read_text(base / named.name)
+    except FileNotFoundError:
+        if not named.key.endswith(".file"):  # of a network's file the policy itself says so
+            message = f"cannot read {base / named.name}: there is no such file"
+            findings.append(_finding(named, "source-missing", Severity.WARNING, message))
     except OSError as error:
         message = f"cannot read {base / named.name}: {why(error)}"
         findings.append(_finding(named, "source-missing", Severity.WARNING, message))

@@ -71,7 +71,7 @@ def _check_pair(reader: Reader, tls: TlsSettings, items: dict[str, Item]) -> Non
 def _pair_problem(error: OSError, tls: TlsSettings) -> str:
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return f"the key {tls.key} does not belong to the certificate {tls.certificate}"
-    return f"{tls.certificate} and {tls.key} are no certificate with its key in PEM: {why(error)}"
+    return f"{tls.certificate} and {tls.key} are no certificate with its key in PEM"
 
 
 def _check_authorities(reader: Reader, tls: TlsSettings, items: dict[str, Item]) -> None:
@@ -79,6 +79,6 @@ def _check_authorities(reader: Reader, tls: TlsSettings, items: dict[str, Item])
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(tls.client_ca)
-    except ssl.SSLError as error:
-        message = f"{tls.client_ca} holds no certificate in PEM: {why(error)}"
+    except ssl.SSLError:
+        message = f"{tls.client_ca} holds no certificate in PEM"
         reader.fault("tls-files", "tls.client_ca", items["client_ca"].value.span, message)

@@ -13,10 +13,11 @@ from arrowslit.policy.tree import Span
 
 
 class Severity(Enum):
-    """`ERROR` holds up `apply` unless waived; `WARNING` does not."""
+    """`ERROR` holds up `apply` unless waived; `WARNING` does not, and `INFO` asks for nothing."""
 
     ERROR = "error"
     WARNING = "warning"
+    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)

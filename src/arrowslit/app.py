@@ -1,0 +1,144 @@
+"""Puts a node together from its files: the one place that knows which store and which files stand behind the gateway.
+
+Terms: to *activate* a site is to make its policy a revision: a copy in the state folder that workers load, so that an
+edit of `policy.toml` changes nothing before it is taken up (decisions 21). Until there is a store, the copies of the
+last revisions in the folder `revisions` are it. Never judges a policy: a site that is not admissible is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from arrowslit.documents.atomic import write_atomically
+from arrowslit.documents.files import Placed
+from arrowslit.documents.own_certificate import CertificateFiles, certificate_files
+from arrowslit.documents.settings import Settings
+from arrowslit.documents.site import POLICY_NAME, Site, load_site, settings_for_workers
+from arrowslit.gateway.plan import ListenerPlan, NodePlan, PolicySource
+
+_KEPT = 10
+
+
+class NotAdmissibleError(Exception):
+    """The site may not be served; it stands in `site`, with everything that is wrong."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__("; ".join(_reasons(site)))
+        self.site = site
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What was taken up: the plan of the node, the site it comes from, the certificate where listeners need one."""
+
+    plan: NodePlan
+    site: Site
+    certificate: CertificateFiles | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The active revision: its number and the SHA-256 (hex) of its text."""
+
+    number: int
+    policy_hash: str
+
+
+def today() -> datetime.date:
+    """The day (UTC)."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
+    """Read the files, judge them and activate them.
+
+    The revision is that of the policy's text where the text is the active one, else the next number. Raises
+    NotAdmissibleError, and OSError where the state folder cannot be written.
+    """
+    site = load_site(settings_path, policy_path, date=today(), secrets=True)
+    if site.settings is None or not site.admissible:
+        raise NotAdmissibleError(site)
+    file = policy_path or settings_path.parent / POLICY_NAME
+    source = activate(site, site.settings.node.state, file)
+    needs_certificate = any(listener.tls != "off" for listener in site.settings.listeners)
+    certificate = certificate_files(site.settings) if needs_certificate else None
+    return Active(_plan(site.settings, settings_path, source, certificate), site, certificate)
+
+
+def active_revision(state: Path) -> Revision | None:
+    """The revision that was activated last, None where there is none (or its record is broken)."""
+    try:
+        found = json.loads((state / "revisions" / "active.json").read_bytes())
+        return Revision(int(found["revision"]), str(found["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def activate(site: Site, state: Path, file: Path) -> PolicySource:
+    """Keep the policy's text as a revision in `state`, unless it is the active one already. Raises OSError."""
+    folder = state / "revisions"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = active_revision(state)
+    same = known is not None and known.policy_hash == site.policy_hash
+    number = known.number if known is not None and same else _highest(folder) + 1
+    path = folder / f"{number}.toml"
+    write_atomically(path, site.policy_text.encode(), 0o600)
+    record = {"revision": number, "sha256": site.policy_hash}
+    write_atomically(folder / "active.json", json.dumps(record).encode(), 0o600)
+    _prune(folder)
+    return PolicySource(path.absolute(), number, file.absolute(), site.policy_hash)
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in folder.glob("*.toml") if path.stem.isascii() and path.stem.isdigit())
+
+
+def _highest(folder: Path) -> int:
+    return max(_numbers(folder), default=0)
+
+
+def _prune(folder: Path) -> None:
+    for number in _numbers(folder)[:-_KEPT]:
+        (folder / f"{number}.toml").unlink(missing_ok=True)
+
+
+def _plan(
+    settings: Settings, settings_path: Path, source: PolicySource, certificate: CertificateFiles | None
+) -> NodePlan:
+    metrics, log = settings.metrics.address, settings.log
+    return NodePlan(
+        name=settings.node.name,
+        listeners=tuple(_listeners(settings, certificate)),
+        policy=source,
+        state_directory=settings.node.state.absolute(),
+        workers=settings.node.workers,
+        settings=settings_for_workers(settings, settings_path),
+        metrics_address=None if metrics is None else metrics.text,
+        decision_log=None if log.decisions is None else log.decisions.absolute(),
+        mail_log=str(log.mail.absolute()) if isinstance(log.mail, Path) else log.mail,
+        drain_seconds=settings.timeouts.drain,
+    )
+
+
+def _listeners(settings: Settings, certificate: CertificateFiles | None) -> list[ListenerPlan]:
+    files = {}
+    if certificate is not None:
+        files = {"certificate": str(certificate.certificate.absolute()), "key": str(certificate.key.absolute())}
+    return [
+        ListenerPlan(listener.address.text, {"index": index, **(files if listener.tls != "off" else {})})
+        for index, listener in enumerate(settings.listeners)
+    ]
+
+
+def _reasons(site: Site) -> list[str]:
+    return [*map(_message, site.errors), *(result.says for result in site.broken_expectations)]
+
+
+def _message(placed: Placed) -> str:
+    finding, document = placed.finding, placed.document
+    if document is None or finding.mark is None:
+        return finding.message
+    return f"{document.name}:{finding.mark.span.line}:{finding.mark.span.column}: {finding.message}"
