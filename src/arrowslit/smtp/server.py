@@ -94,15 +94,16 @@ class ServerEngine(Conversation):
         if step is _FAULT:
             self.awaited = _NONE
             return reply.encode() if reply.code != 421 else self.close(reply)
-        codes = SUCCESS.get(step)
-        if codes is None or reply.code == 421:
+        code = reply.code
+        rules = _RULES.get(step)
+        if rules is None or code == 421:
             return self._last_answer(step, reply)
-        success = reply.code in codes
-        if not success and reply.code < 400:
-            raise LocalProtocolError(f"{reply.code} is no answer to {step.name}")
-        if step in LAST_OF_GROUP and (self.start < len(self.buffer) or self.queued is not None):
+        least, most, last_of_group, after = rules
+        success = least <= code <= most
+        if not success and code < 400:
+            raise LocalProtocolError(f"{code} is no answer to {step.name}")
+        if last_of_group and (self.start < len(self.buffer) or self.queued is not None):
             return self._not_waited_for(step)
-        after = _AFTER.get(step)
         octets = reply.encode() if after is None else after(self, reply, success)
         self.awaited = _NONE
         state = (ON_SUCCESS if success else ON_REFUSAL).get((self.state, step))
@@ -219,3 +220,7 @@ _AFTER: Final[dict[Step, Callable[[ServerEngine, Reply, bool], bytes]]] = {
     Step.XCLIENT: ServerEngine._after_xclient,
 }
 """What a step does besides changing the state."""
+_RULES: Final = {
+    step: (codes.start, codes.stop - 1, step in LAST_OF_GROUP, _AFTER.get(step)) for step, codes in SUCCESS.items()
+}
+"""All that an answer needs to know about its step, in one place to look."""

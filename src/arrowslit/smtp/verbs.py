@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from arrowslit.smtp import commands, replies, xclient
-from arrowslit.smtp.conversation import Conversation
+from arrowslit.smtp.conversation import LINE_OCTETS, Conversation
 from arrowslit.smtp.events import AuthStart, BdatStart, Data, Event, Fault, Noop, Quit, Rset, StartTls
 from arrowslit.smtp.states import State, Step
 
@@ -25,6 +25,7 @@ _SIMPLE: Final[dict[str, tuple[Event, Step]]] = {
 _READY: Final = State.READY
 _MAIL: Final = Step.MAIL
 _RCPT: Final = Step.RCPT
+_BARE: Final = frozenset(b"\r\n\0")
 _TAKING_RCPT: Final = frozenset({State.MAIL, State.TRIED, State.RCPT})
 
 _Read = Callable[[Conversation, str, bytes], Event | None]
@@ -32,8 +33,15 @@ _Read = Callable[[Conversation, str, bytes], Event | None]
 
 def read_command(talk: Conversation) -> Event | None:
     """The next command's event, or None where its line is not complete."""
-    if talk.start >= len(talk.buffer) or (talk.drain and not talk.drained()):
+    if talk.drain and not talk.drained():
         return None
+    buffer = talk.buffer
+    octets = len(buffer)
+    if talk.start >= octets:
+        return None
+    if not talk.start and 2 <= octets <= LINE_OCTETS and buffer.find(b"\r\n") == octets - 2 and not talk.overlong:
+        talk.buffer = b""  # one command alone, as most come
+        return _dispatch(talk, buffer[:-2])
     line = talk.read_line()
     if line is None:
         return talk.fault(replies.NOT_SMTP) if _cant_become_smtp(talk) else None
@@ -46,18 +54,11 @@ def _dispatch(talk: Conversation, line: bytes) -> Event | None:
     if command is None:
         return talk.fault(_unknown(talk, line, verb))
     name, allowance, read = command
-    fault = _line_fault(line, allowance + talk.settings.command_octets)
-    if fault is not None:
-        return talk.fault(fault)
-    return read(talk, name, argument.rstrip(b" ") if argument.endswith(b" ") else argument)
-
-
-def _line_fault(line: bytes, limit: int) -> Fault | None:
-    if len(line) + 2 > limit:
-        return replies.COMMAND_TOO_LONG
+    if len(line) + 2 > allowance + talk.settings.command_octets:
+        return talk.fault(replies.COMMAND_TOO_LONG)
     if b"\r" in line or b"\n" in line or b"\0" in line:
-        return replies.BARE_LINE_END_IN_COMMAND
-    return None
+        return talk.fault(replies.BARE_LINE_END_IN_COMMAND)
+    return read(talk, name, argument.rstrip(b" ") if argument.endswith(b" ") else argument)
 
 
 def _cant_become_smtp(talk: Conversation) -> bool:
@@ -75,7 +76,9 @@ def _unknown(talk: Conversation, line: bytes, verb: bytes) -> Fault:
         return replies.NOT_SMTP
     if text == "PROXY":
         return replies.UNWANTED_PROXY
-    return _line_fault(line, talk.settings.command_octets) or replies.UNRECOGNISED
+    if len(line) + 2 > talk.settings.command_octets:
+        return replies.COMMAND_TOO_LONG
+    return replies.BARE_LINE_END_IN_COMMAND if _BARE.intersection(line) else replies.UNRECOGNISED
 
 
 def _hello(talk: Conversation, name: str, argument: bytes) -> Event:
