@@ -146,7 +146,7 @@ class Connection:
         if session.engine.buffered > _HELD_OCTETS:
             self._channel.pause_reading()
         if self._spool is None and not session.awaiting and not self._lingering:
-            self.deadline = now + state.settings.timeouts.command
+            self._await_command(now)
 
     def lost(self, _why: str) -> None:
         """The client is gone."""
@@ -175,7 +175,16 @@ class Connection:
                 self._gone()
                 self._channel.abort()
             else:
-                self._do(self.session.timed_out())
+                self._look_at_silence(now)
+
+    def _look_at_silence(self, now: float) -> None:
+        """The client says nothing: let the next hop go, and in the end the client too."""
+        forwarding = self._forwarding
+        if forwarding is not None and forwarding.holds_link:
+            forwarding.slow_body()
+            self.deadline = self._last_octets + self._state.settings.timeouts.command
+        else:
+            self._do(self.session.timed_out())
 
     def _look_at_body(self, now: float) -> None:
         """Every few seconds while a message comes in: is it too slow, and should the next hop be let go?"""
@@ -200,7 +209,12 @@ class Connection:
             if session.engine.buffered <= _HELD_OCTETS:
                 self._channel.start_reading()
             if self._spool is None:
-                self.deadline = self._state.loop.time() + self._state.settings.timeouts.command
+                self._await_command(self._state.loop.time())
+
+    def _await_command(self, now: float) -> None:
+        """The client has the word; a next hop that waits with it is let go before long."""
+        holding = self._forwarding is not None and self._forwarding.holds_link
+        self.deadline = now + (_LOOK if holding else self._state.settings.timeouts.command)
 
     def _do(self, todo: list[Action]) -> None:
         replies_: list[bytes] = []

@@ -112,6 +112,11 @@ class Forwarding:
         """The client sends its message: after `SLOW_BODY` the link is given back."""
         self.deadline = self._now() + SLOW_BODY
 
+    @property
+    def holds_link(self) -> bool:
+        """Whether a next hop waits for this transaction to go on, and may be let go."""
+        return self._link is not None and self._link is not self._own_link
+
     def slow_body(self) -> None:
         """It takes long: leave the transaction, others may use the link (gateway-behaviour 1)."""
         link, self._link = self._link, None

@@ -193,6 +193,8 @@ class Session:
 
     def timed_out(self, slow_body: bool = False) -> list[Action]:
         """The client took too long for a command, or sent a message too slowly (gateway-behaviour 1)."""
+        if self.node.draining and not slow_body:
+            return self.hang_up([], replies.DRAINING)
         reply = replies.TOO_SLOW if slow_body else replies.TIMED_OUT
         out: list[Action] = []
         self.note(out, NoteKind.FAULT, "client-too-slow" if slow_body else "client-timed-out", reply)
