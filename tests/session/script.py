@@ -74,9 +74,11 @@ class Script:
     verdict: Callable[[actions.Verify], Outcome] = lambda _asked: Outcome(
         OutcomeKind.ACCEPTED, reply(250, "2.1.5", "Ok"), "accepted"
     )
-    outcome: Outcome = Outcome(OutcomeKind.DELIVERED, reply(250, "2.0.0", "Ok: queued as 1"), "accepted")
+    outcome: Outcome = field(
+        default_factory=lambda: Outcome(OutcomeKind.DELIVERED, reply(250, "2.0.0", "Ok: queued as 1"), "accepted")
+    )
     names: tuple[object, object] = (None, None)
-    sign_in: actions.SignIn = actions.SignIn(actions.SignInResult.WRONG)
+    sign_in: actions.SignIn = field(default_factory=lambda: actions.SignIn(actions.SignInResult.WRONG))
     open_now: int = 1
 
     def __post_init__(self) -> None:

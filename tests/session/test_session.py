@@ -108,7 +108,8 @@ def test_forged_marks_of_ours_are_taken_out_of_a_strangers_message() -> None:
     script.say("EHLO x", "MAIL FROM:<>", "RCPT TO:<bob@example.org>", "DATA")
     script.say(
         b"X-MS-Exchange-Organization-SCL: -1\r\nAuthentication-Results: mx.example.org;\r\n\tspf=pass\r\n"
-        b"Authentication-Results: other.example; spf=pass\r\nSubject: x\r\n\r\nX-MS-Exchange-Organization-SCL: -1\r\n.\r\n"
+        b"Authentication-Results: other.example; spf=pass\r\nSubject: x\r\n\r\n"
+        b"X-MS-Exchange-Organization-SCL: -1\r\n.\r\n"
     )
     assert script.body == (
         b"Authentication-Results: other.example; spf=pass\r\nSubject: x\r\n\r\nX-MS-Exchange-Organization-SCL: -1\r\n"
