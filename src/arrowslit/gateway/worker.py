@@ -15,7 +15,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from arrowslit.documents.site import Site, load_site
+from arrowslit.documents.site import Site, site_for_worker
 from arrowslit.gateway.acceptor import Acceptor, End
 from arrowslit.gateway.connection import Connection
 from arrowslit.gateway.counters import CountersPlace, SharedCounters
@@ -196,13 +196,8 @@ def refuse_busy(sock: socket.socket, name: str) -> None:
 
 def _load(settings: dict[str, Any], policy: dict[str, Any]) -> Site:
     """The site as the parent judged it; raises ValueError where it does not load any more."""
-    site = load_site(
-        Path(settings["path"]),
-        Path(policy["path"]),
-        date=datetime.datetime.now(datetime.UTC).date(),
-        revision=int(policy["revision"]),
-        secrets=True,
-    )
+    today = datetime.datetime.now(datetime.UTC).date()
+    site = site_for_worker(settings, Path(policy["path"]), date=today, revision=int(policy["revision"]))
     if site.policy is None or site.settings is None:
         raise ValueError("; ".join(placed.finding.message for placed in site.errors))
     return site
