@@ -335,11 +335,14 @@ class Connection:
         forwarding = self._forwarding
         if forwarding is None:
             forwarding = Forwarding(self._state.hops, action.next_hop, action.mail, self._identity, relay=action.relay)
-            if self._pinned is not None and action.relay:
+            if self._pinned is not None and action.next_hop == self._relay_next_hop():
                 forwarding.pin(self._pinned)
             self._forwarding = forwarding
         forwarding.verify(action.rcpt, self._verified)
         self.deadline = forwarding.deadline
+
+    def _relay_next_hop(self) -> str | None:
+        return self._state.node.virtual_server(self.session.virtual_server).relay_next_hop
 
     def _verified(self, verdict: Outcome) -> None:
         self._state.tick()

@@ -43,6 +43,7 @@ class Forwarding:
         "_candidate",
         "_dotted",
         "_expecting",
+        "_fell_back",
         "_fresh",
         "_hops",
         "_identity",
@@ -80,6 +81,7 @@ class Forwarding:
         self._mail_answered = False
         self._tries = 0
         self._dotted = False
+        self._fell_back = False
         self._intent = -1
         self._last: Outcome | None = None
         self.client_gone = False
@@ -93,7 +95,7 @@ class Forwarding:
 
     def verify(self, rcpt: Rcpt, tell: Tell) -> None:
         """The next hop's verdict on one more recipient."""
-        known = self._hops.memory.refusal(self._key(rcpt), self._now())
+        known = self._hops.memory.refusal(self._key(rcpt), self._mail.reverse_path.text, self._now())
         if known is not None:
             tell(known)
             return
@@ -149,11 +151,12 @@ class Forwarding:
         if self._search is not None:
             self._search.cancel()
         link, self._link = self._link, None
-        if link is not None and not link.closed and link is not self._own_link:
-            if self._expecting or self._blocks is not None or self._parcel is not None:
-                link.end()
-            else:
-                self._hops.leave(link)
+        if link is None or link.closed:
+            return
+        if self._expecting or self._blocks is not None or self._parcel is not None:
+            link.end()
+        elif link is not self._own_link:
+            self._hops.leave(link)
 
     # --- establishing -------------------------------------------------------------------------------------------
 
@@ -171,6 +174,7 @@ class Forwarding:
         self._search = self._hops.search(wanted, self._found, self._gone)
 
     def _use_own(self, own: Link) -> None:
+        own.used += 1  # so that RSET is said first
         if own.closed:
             lost = local(OutcomeKind.DEFERRED, replies.NEXT_HOP_LOST, "signed-in-connection-lost", self.hop.name)
             self._answer(lost)
@@ -211,8 +215,14 @@ class Forwarding:
         if outcome.reason == "next-hop-down" and self._last is not None:
             outcome = self._last
         fallback = self.hop.fallback
-        if fallback and not self.client_gone and all(self._known_good(rcpt) for rcpt in self._expecting):
+        if (
+            fallback
+            and not self._fell_back
+            and not self.client_gone
+            and all(self._known_good(rcpt) for rcpt in self._expecting)
+        ):
             self._hops.services.alarm("fallback-in-use", f"next hop {self.hop.name} is down, {fallback} takes its mail")
+            self._fell_back = True
             self.hop = self._hops.services.node.policy.next_hops[fallback]
             self._avoid.clear()
             self._establish()
@@ -274,7 +284,7 @@ class Forwarding:
             self._answer(self._late(outcome))
             return
         if outcome.kind is OutcomeKind.REFUSED:
-            self._hops.memory.refused(self._key(rcpt), outcome, self._now())
+            self._hops.memory.refused(self._key(rcpt), self._mail.reverse_path.text, outcome, self._now())
         link = self._link
         if link is not None:
             link.refusals += 1

@@ -13,6 +13,9 @@ from arrowslit.session.actions import Outcome
 REFUSED_SECONDS = 300.0
 VERIFIED_SECONDS = 86_400.0
 _MOST = 100_000
+_ANY = "*"
+
+_NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.10"})
 
 Key = tuple[str, str]
 """Next hop and the recipient's address in lower case."""
@@ -24,23 +27,31 @@ class Memory:
     __slots__ = ("_refused", "_verified")
 
     def __init__(self) -> None:
-        self._refused: OrderedDict[Key, tuple[float, Outcome]] = OrderedDict()
+        self._refused: OrderedDict[tuple[Key, str], tuple[float, Outcome]] = OrderedDict()
         self._verified: OrderedDict[Key, float] = OrderedDict()
 
-    def refusal(self, key: Key, now: float) -> Outcome | None:
-        """The refusal that is remembered, if any."""
-        known = self._refused.get(key)
-        if known is None:
+    def refusal(self, key: Key, reverse_path: str, now: float) -> Outcome | None:
+        """The refusal that is remembered for this recipient, or for it from this reverse-path, if any."""
+        if not self._refused:
             return None
-        if known[0] < now:
-            del self._refused[key]
-            return None
-        return known[1]
+        return self._remembered((key, _ANY), now) or self._remembered((key, reverse_path), now)
 
-    def refused(self, key: Key, outcome: Outcome, now: float) -> None:
-        """The next hop refused the recipient for good."""
-        self._refused[key] = (now + REFUSED_SECONDS, outcome)
-        self._verified.pop(key, None)
+    def _remembered(self, key: tuple[Key, str], now: float) -> Outcome | None:
+        known = self._refused.get(key)
+        if known is None or known[0] >= now:
+            return known[1] if known else None
+        del self._refused[key]
+        return None
+
+    def refused(self, key: Key, reverse_path: str, outcome: Outcome, now: float) -> None:
+        """The next hop refused the recipient for good.
+
+        Only "no such mailbox" (RFC 3463 5.1.1) holds for every reverse-path: other refusals may be about the sender.
+        """
+        mailbox = outcome.said is not None and outcome.said.enhanced in _NO_SUCH_MAILBOX
+        self._refused[(key, _ANY if mailbox else reverse_path)] = (now + REFUSED_SECONDS, outcome)
+        if mailbox:
+            self._verified.pop(key, None)
         if len(self._refused) > _MOST:
             self._refused.popitem(last=False)
 
