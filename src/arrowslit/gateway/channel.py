@@ -104,17 +104,19 @@ class Channel:
                 return
         self._write(data)
 
-    def close(self, *, linger: bool = False) -> None:
+    def close(self, *, linger: bool = False) -> bool:
         """Close once everything is sent. `linger`: end our side first and wait for the other end's, so that a reply
         is not destroyed by the reset that unread octets cause (the owner bounds the wait and calls `abort`).
+        Returns whether it is closed already.
         """
         if self.closed or self._closing:
-            return
+            return self.closed
         self._closing = "linger" if linger else "close"
         if self.tls is not None and not self.handshaking:
             self._write(self.tls.close())
         if not self._backlog:
             self._finish()
+        return self.closed
 
     def abort(self) -> None:
         """Close now. The owner is not told."""

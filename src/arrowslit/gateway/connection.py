@@ -242,8 +242,7 @@ class Connection:
             self.deadline = self._state.loop.time() + _LINGER
             self._channel.close(linger=True)
         else:
-            self._channel.close()
-            if self._channel.closed:
+            if self._channel.close():
                 self._gone()
             else:
                 self._lingering = True

@@ -111,12 +111,8 @@ class Splice:
     def ended(self, side: _Side) -> None:
         """One side is closed: send what the other still gets, then close that too."""
         other = self._server if side is self._client else self._client
-        if other is None or other.channel.closed:
+        if other is None or other.channel.close():
             self.close("spliced")
-        else:
-            other.channel.close()
-            if other.channel.closed:
-                self.close("spliced")
 
     def expired(self) -> None:
         """Nothing moved for too long, or the connection was not made in time."""

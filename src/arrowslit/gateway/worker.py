@@ -12,6 +12,7 @@ import datetime
 import gc
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Worker:
     # --- what the parent says -----------------------------------------------------------------------------------
 
     def _told(self, message: dict[str, Any]) -> None:
-        handler = {
+        handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "start": self._start,
             "policy": self._take_policy,
             "settings": self._take_settings,
@@ -66,9 +67,9 @@ class Worker:
             "reopen": lambda _message: self._the_state().writer.reopen(),
             "drain": self._drain,
             "stop": lambda _message: self.stop(),
-        }[message["do"]]
+        }
         try:
-            handler(message)
+            handlers[message["do"]](message)
         except Exception as error:
             self._link.send({"is": "failed", "error": f"{type(error).__name__}: {error}"})
 
