@@ -68,6 +68,12 @@ class TestLogin:
         assert talk.say(b"AUTH LOGIN " + line(b"ann")) == PASSWORD
         assert talk.say(line(b"secret")) == WELCOME
 
+    @pytest.mark.parametrize("password", [b"", b"a\0b"])
+    def test_passwords_that_are_none(self, password):
+        talk = talk_to()
+        talk.say(b"AUTH LOGIN " + line(b"ann"))
+        assert talk.say(line(password)).startswith(b"501 5.5.2")
+
     def test_lines_sent_without_waiting(self):
         talk = talk_to()
         talk.say(b"AUTH LOGIN\r\n")
@@ -91,7 +97,7 @@ def test_cancelled(command):
 
 @pytest.mark.parametrize(
     "response",
-    [b"no base64!", b"AGEAYg", b"", line(b"ann", b"secret")[:-2], line(b"", b"", b"secret")[:-2],
+    [b"no base64!", b"AGEAYg", b"AGEA Yg==", b"", line(b"ann", b"secret")[:-2], line(b"", b"", b"secret")[:-2],
      line(b"", b"ann", b"")[:-2], line(b"", b"ann\r\n", b"secret")[:-2], line(b"", b"\xff", b"secret")[:-2],
      line(b"", b"a", b"b", b"c")[:-2]],
     ids=repr,

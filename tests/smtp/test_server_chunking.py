@@ -56,6 +56,12 @@ def test_a_dot_alone_ends_nothing():
     assert talk.body == b"a\r\n..\r\nb\r\n"
 
 
+def test_a_dot_that_starts_a_chunk_need_not_start_a_line():
+    talk = ready()
+    talk.say(b"BDAT 1\r\naBDAT 2\r\n.bBDAT 3 LAST\r\n\r\n.")
+    assert talk.body == b"a.b\r\n..\r\n"
+
+
 def test_chunks_may_be_cut_between_cr_and_lf():
     talk = ready()
     talk.say(b"BDAT 2\r\na\rBDAT 3 LAST\r\n\n.b")

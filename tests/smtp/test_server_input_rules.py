@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from arrowslit.smtp.events import BodyEnd, FaultKind, Hello, Noop, Quit, Rcpt, StartTls
+from arrowslit.smtp.events import BodyEnd, Fault, FaultKind, Hello, Noop, Quit, Rcpt, StartTls
 from arrowslit.smtp.offer import Offer
 from arrowslit.smtp.server import HELD_OCTETS, ServerSettings
 
-from .server_dialogue import EVERYTHING, GO, OK, READY, Dialogue
+from .server_dialogue import EVERYTHING, GO, OK, READY, REFUSED, Dialogue
 
 # What some server once took for the end of a message. Each stands in the middle of one.
 SMUGGLED = [
@@ -30,6 +30,19 @@ def test_no_smuggled_end_ends_a_message(vector, byte_by_byte):
     assert not any(vector in chunk for chunk in [talk.body])
     talk.say(b"NOOP\r\n")
     assert talk.last == Noop("NOOP")
+
+
+@pytest.mark.parametrize(
+    "message", [b"a.\r\nb", b"a\r\n..\r\n.b", b".a\r\n", b"..\r\n", b"", b"\r\n\r\n..\r\n..."], ids=repr
+)
+def test_the_end_is_found_wherever_the_message_is_cut_in_three(message):
+    wire = message + (b"\r\n.\r\n" if message and not message.endswith(b"\r\n") else b".\r\n")
+    for first in range(len(wire)):
+        for second in range(first, len(wire)):
+            talk = Dialogue().message()
+            talk.hear(wire, [first, second])
+            assert talk.body == wire[:-3]
+            assert isinstance(talk.last, BodyEnd) and talk.last.fault is None
 
 
 @pytest.mark.parametrize(
@@ -114,6 +127,11 @@ class TestLengths:
         assert [type(event).__name__ for event in talk.events[-2:]] == ["Fault", "Rset"]
         assert talk.events[-2].kind is FaultKind.TOO_LONG
 
+    def test_what_ends_an_overlong_line_is_no_command(self):
+        talk = Dialogue().hello()
+        talk.say(b"x" * 20_000)
+        assert talk.say(b"NOOP\r\n").startswith(b"500 5.5.2")
+
     def test_size_counts_what_comes(self):
         talk = Dialogue(Offer(size=100)).message()
         talk.say(b"x" * 98 + b"\r\n.\r\n")
@@ -175,6 +193,27 @@ class TestWaiting:
         assert talk.say(b"").startswith(b"554 5.5.0")
         assert talk.engine.closed
         assert not talk.engine.handshake_due
+
+    def test_a_refused_command_hides_nothing_behind_it(self):
+        talk = Dialogue(EVERYTHING).hello()
+        talk.answer = lambda event: REFUSED if not isinstance(event, Fault) else event.reply
+        assert talk.say(b"AUTH PLAIN AGEAYg==\r\nMAIL FROM:<>\r\n").startswith(b"554 5.5.0")
+        assert [type(event) for event in talk.events[1:]] == [Fault]
+
+    @pytest.mark.parametrize("command", [b"EHLO x\r\n", b"STARTTLS\r\n", b"AUTH PLAIN\r\n"])
+    def test_a_flood_behind_what_must_be_waited_for(self, command):
+        talk = Dialogue(EVERYTHING).hello()
+        talk.hear(command)
+        for _ in range(20):
+            talk.engine.receive(b"NOOP\r\n" * 1000)
+        assert talk.engine.buffered == 0
+        assert talk.say(b"").startswith(b"554 5.5.0")
+        assert talk.engine.closed
+
+    def test_nothing_is_kept_behind_a_fault_that_closes(self):
+        talk = Dialogue()
+        talk.hear(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert talk.engine.buffered == 0
 
     def test_octets_before_354(self):
         talk = Dialogue().transaction()

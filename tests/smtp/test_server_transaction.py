@@ -191,9 +191,21 @@ def test_starttls_forgets_ehlo_and_buffers():
     assert talk.say(b"STARTTLS\r\n").startswith(b"503 5.5.1 TLS is active")
 
 
+def test_smtputf8_holds_for_its_transaction_only():
+    talk = Dialogue(EVERYTHING).hello()
+    recipient = "RCPT TO:<ü@example.net>\r\n".encode()
+    assert talk.say(b"MAIL FROM:<> SMTPUTF8\r\n" + recipient) == OK.encode() * 2
+    assert talk.last == Rcpt(Mailbox("ü", "example.net", "ü@example.net"))
+    assert talk.say(b"RSET\r\nMAIL FROM:<>\r\n" + recipient).endswith(
+        b"553 5.6.7 A non-ASCII address needs SMTPUTF8\r\n"
+    )
+
+
 def test_tls_from_the_start():
     talk = Dialogue(greet=False)
+    talk.hear(b"plain")
     talk.engine.tls_started()
+    assert talk.engine.buffered == 0
     talk.engine.greet(OK)
     talk.hello()
     assert isinstance(talk.last, Hello)

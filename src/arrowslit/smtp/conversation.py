@@ -189,7 +189,6 @@ class Conversation:
         self.state = State.GREETED
         self.extended = False
         self.authenticated = False
-        self.reader = None
         self.effective = greeting.without_extensions(self.offer)
 
     def end(self) -> None:

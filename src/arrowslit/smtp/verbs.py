@@ -62,8 +62,11 @@ def _dispatch(talk: Conversation, line: bytes) -> Event | None:
 
 
 def _cant_become_smtp(talk: Conversation) -> bool:
-    """True where an unfinished line starts with an octet that is no letter, a CR that LF may follow apart."""
-    if talk.overlong or talk.buffer[talk.start : talk.start + 1].isalpha():
+    """True where an unfinished line starts with an octet that is no letter, a CR that LF may follow apart.
+
+    Of an overlong line nothing but such a CR is kept.
+    """
+    if talk.buffer[talk.start : talk.start + 1].isalpha():
         return False
     return not b"\r\n".startswith(talk.buffer[talk.start :])
 
