@@ -17,9 +17,9 @@ from arrowslit.cli.errors import ProblemError
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.explanation import as_json, as_text
 from arrowslit.cli.group import Examples
-from arrowslit.cli.options import output_options, policy_option, settings_option
+from arrowslit.cli.options import date_option, output_options, policy_option, settings_option
 from arrowslit.cli.output import Output, escaped
-from arrowslit.cli.settings import policy_of, site_of, today
+from arrowslit.cli.settings import policy_of, site_of
 from arrowslit.mail.address import parse_address
 from arrowslit.mail.domain import normalise_domain
 from arrowslit.mail.mailbox_text import parse_forward_path, parse_reverse_path
@@ -41,13 +41,6 @@ def _checked(parse: Callable[[str], object]) -> Callable[[click.Context, click.P
         return given
 
     return check
-
-
-def _date(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f'"{text}" is no date: write it like 2027-03-31') from None
 
 
 def _address(text: str) -> object:
@@ -80,7 +73,7 @@ arrowslit explain 203.0.113.9 --to bob@example.org --policy draft.toml --json
 @click.option("--tls", is_flag=True, default=None, help="In TLS.")
 @click.option("--certificate", help='The certificate it shows: a name, or "sha256:" and the digest.')
 @click.option("--authenticated-as", help="Who signed in.")
-@click.option("--date", callback=_checked(_date), help="The day (UTC).  [default: today]")
+@date_option
 @click.option("--virtual-server", default="default", show_default=True, help="Where it connects to.")
 @policy_option
 @settings_option
@@ -88,7 +81,7 @@ arrowslit explain 203.0.113.9 --to bob@example.org --policy draft.toml --json
 def explain(
     address: str,
     virtual_server: str,
-    date: str | None,
+    date: datetime.date,
     policy_path: Path | None,
     settings_path: Path | None,
     output: Output,
@@ -98,11 +91,11 @@ def explain(
 
     Facts that are not given count as absent. The exit code is 0 whatever the answer is.
     """
-    policy = policy_of(site_of(settings_path, policy_path), output)
+    policy = policy_of(site_of(settings_path, policy_path, date), output)
     if virtual_server not in policy.virtual_servers:
         raise _no_server(virtual_server, list(policy.virtual_servers))
     question = Expectation("", address, Action.PERMIT, virtual_server, **given)
-    facts = facts_of(question, today() if date is None else _date(date))
+    facts = facts_of(question, date)
     answer = explained(policy, facts)
     if output.as_json:
         output.json(**as_json(answer))

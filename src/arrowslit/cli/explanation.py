@@ -101,24 +101,25 @@ def _labelled(label: str, rows: list[str]) -> list[str]:
 
 
 def _looks(answer: Explanation) -> list[str]:
-    looks = answer.trace
-    texts = [_look_text(look, number) for number, look in enumerate(looks, 1)]
+    texts = _look_texts(answer.trace)
     width = max(map(len, texts), default=0)
-    last = len(looks) - 1
-    return [
-        f"{text:<{width}}  {_result(look, answer.decision if at == last else None)}".rstrip()
-        for at, (text, look) in enumerate(zip(texts, looks, strict=True))
-    ]
+    rows = zip(texts, answer.trace, strict=True)
+    return [f"{text:<{width}}  {_result(look, answer.decision)}" for text, look in rows]
 
 
-def _look_text(look: Look, number: int) -> str:
-    mark = "-" if look.text.endswith("end of list") else str(number)
-    text = f"{mark} {escaped(look.text)}"
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+def _look_texts(looks: tuple[Look, ...]) -> list[str]:
+    texts: list[str] = []
+    number = 0
+    for look in looks:
+        end = look.text.endswith("end of list")
+        number += not end
+        text = f"{'-' if end else number} {escaped(look.text)}"
+        texts.append(text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "...")
+    return texts
 
 
-def _result(look: Look, decided: Decision | None) -> str:
-    word = _MATCHED[look.matched] if decided is None else decided.action.value
+def _result(look: Look, decision: Decision) -> str:
+    word = decision.action.value if look.rule == decision.rule else _MATCHED[look.matched]
     return f"{word}  ({escaped(look.note)})" if look.note else word
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from arrowslit.cli.output import Output
+from arrowslit.cli.output import Output, escaped
 
 Command = Callable[..., Any]
 SETTINGS_NAME = "arrowslit.toml"
@@ -44,6 +45,21 @@ def settings_option(command: Command) -> Command:
 def installed_settings() -> Path | None:
     """The settings that hold where none are named: those here, or those of the machine."""
     return next((path for path in (Path(SETTINGS_NAME), _INSTALLED) if path.is_file()), None)
+
+
+def date_option(command: Command) -> Command:
+    """`--date DAY`; the command gets `date`, today (UTC) where it is not given."""
+    made = click.option("--date", metavar="DAY", callback=_date, help="The day (UTC) to judge by.  [default: today]")
+    return made(command)
+
+
+def _date(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> datetime.date:
+    if given is None:
+        return datetime.datetime.now(datetime.UTC).date()
+    try:
+        return datetime.date.fromisoformat(given)
+    except ValueError:
+        raise click.BadParameter(f'"{escaped(given)}" is no day: write it like 2027-03-31') from None
 
 
 def policy_option(command: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.findings import counted, finding_json, in_order, print_findings
 from arrowslit.cli.group import Examples, Lazy, LazyGroup
-from arrowslit.cli.options import Command, output_options, settings_option
+from arrowslit.cli.options import Command, date_option, output_options, settings_option
 from arrowslit.cli.output import Output, Style, escaped, painted
 from arrowslit.cli.settings import policy_of, site_of
 from arrowslit.documents.site import Site
@@ -52,14 +53,15 @@ arrowslit policy lint --json
 """,
 )
 @_file
+@date_option
 @settings_option
 @output_options
-def lint(policy_path: Path | None, settings_path: Path | None, output: Output) -> int:
+def lint(policy_path: Path | None, settings_path: Path | None, date: datetime.date, output: Output) -> int:
     """What is wrong or doubtful in the policy, and in the node's settings.
 
     Exit code 2 where something does not load, 3 where a finding is an error, 0 with warnings only.
     """
-    site = site_of(settings_path, policy_path)
+    site = site_of(settings_path, policy_path, date)
     if output.as_json:
         output.json(loads=site.policy is not None, findings=[finding_json(one) for one in in_order(site.findings)])
     else:
@@ -77,14 +79,15 @@ arrowslit policy test --json
 """,
 )
 @_file
+@date_option
 @settings_option
 @output_options
-def test(policy_path: Path | None, settings_path: Path | None, output: Output) -> int:
+def test(policy_path: Path | None, settings_path: Path | None, date: datetime.date, output: Output) -> int:
     """Whether the policy's expectations hold.
 
     Exit code 3 where one is broken.
     """
-    site = site_of(settings_path, policy_path)
+    site = site_of(settings_path, policy_path, date)
     policy_of(site, output)
     if output.as_json:
         output.json(
@@ -131,13 +134,14 @@ arrowslit policy show --json
 """,
 )
 @_file
+@date_option
 @settings_option
 @output_options
-def show(policy_path: Path | None, settings_path: Path | None, output: Output) -> int:
+def show(policy_path: Path | None, settings_path: Path | None, date: datetime.date, output: Output) -> int:
     """The policy as it was understood, as a file again: normal forms, no comments, no defaults."""
     from arrowslit.policy.show import render  # noqa: PLC0415
 
-    site = site_of(settings_path, policy_path)
+    site = site_of(settings_path, policy_path, date)
     rendered = render(policy_of(site, output))
     if output.as_json:
         output.json(revision=site.policy.revision if site.policy else 0, hash=site.policy_hash, policy=rendered)

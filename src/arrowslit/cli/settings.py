@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from arrowslit.policy.model import Policy
 
 
-def today() -> datetime.date:
-    """The day (UTC)."""
-    return datetime.datetime.now(datetime.UTC).date()
-
-
 def required(settings_path: Path | None) -> Path:
     """The path of the settings, or the error that there are none."""
     path = settings_path or installed_settings()
@@ -44,8 +39,8 @@ def settings_of(settings_path: Path | None, output: Output) -> Settings:
     return loaded.settings
 
 
-def site_of(settings_path: Path | None, policy_path: Path | None) -> Site:
-    """What the files say: of the node where no policy is named, else of that policy alone.
+def site_of(settings_path: Path | None, policy_path: Path | None, date: datetime.date) -> Site:
+    """What the files say: of the node where no policy is named, else of that policy alone, as of `date`.
 
     Files that a named policy names are beside the settings where those are named too, else beside the policy.
     """
@@ -56,7 +51,7 @@ def site_of(settings_path: Path | None, policy_path: Path | None) -> Site:
         if settings_path is None and not Path(POLICY_NAME).is_file():
             help = f"name it, or say where the settings are: -c /path/to/{SETTINGS_NAME}"
             raise ProblemError(f"there is no {POLICY_NAME} here", ExitCode.WRONG_INPUT, help)
-    return load_site(settings_path, policy_path, date=today(), revision=0 if policy_path is not None else 1)
+    return load_site(settings_path, policy_path, date=date, revision=0 if policy_path is not None else 1)
 
 
 def policy_of(site: Site, output: Output) -> Policy:

@@ -115,13 +115,11 @@ def _finding(named: _Named, name: str, severity: Severity, message: str, help: s
 def _read(named: _Named, base: Path, findings: list[Finding]) -> str | None:
     try:
         return read_text(base / named.name)
-    except FileNotFoundError:
-        if not named.key.endswith(".file"):  # of a network's file the policy itself says so
-            message = f"cannot read {base / named.name}: there is no such file"
-            findings.append(_finding(named, "source-missing", Severity.WARNING, message))
     except OSError as error:
-        message = f"cannot read {base / named.name}: {why(error)}"
-        findings.append(_finding(named, "source-missing", Severity.WARNING, message))
+        # Of a network's file that is not there the policy itself says so.
+        if not isinstance(error, FileNotFoundError) or not named.key.endswith(".file"):
+            message = f"cannot read {base / named.name}: {why(error)}"
+            findings.append(_finding(named, "source-missing", Severity.WARNING, message))
     except ValueError as error:
         message = f"cannot read {base / named.name}: {error}"
         findings.append(_finding(named, "source-broken", Severity.ERROR, message))
