@@ -286,14 +286,30 @@ def test_dot_only_behind_354(dialogue: Dialogue) -> None:
 # Between and at the end
 
 
-def test_a_new_transaction_waits_for_the_answer_to_rset(dialogue: Dialogue) -> None:
+def test_a_new_transaction_follows_rset_in_one_flight(dialogue: Dialogue) -> None:
     dialogue.engine.reset()
-    with pytest.raises(LocalProtocolError):
-        dialogue.engine.mail(FROM, TO)
-    dialogue.hears(WIRE_OK)
-    dialogue.says()
     dialogue.engine.mail(FROM, TO)
-    assert dialogue.says() == MAIL_OCTETS + RCPT_OCTETS
+    assert dialogue.says() == b"RSET\r\n" + MAIL_OCTETS + RCPT_OCTETS
+    assert [outcome.step for outcome in dialogue.hears(WIRE_OK * 3)] == [Step.RSET, Step.MAIL, Step.RCPT]
+    dialogue.engine.data()
+    assert dialogue.says() == b"DATA\r\n"
+
+
+def test_a_new_transaction_waits_for_rset_without_pipelining() -> None:
+    dialogue = Dialogue().set_up()
+    dialogue.engine.reset()
+    dialogue.engine.mail(FROM, TO)
+    assert dialogue.says() == b"RSET\r\n"
+    assert [outcome.step for outcome in dialogue.hears(WIRE_OK)] == [Step.RSET]
+    assert dialogue.says() == MAIL_OCTETS
+
+
+def test_a_refused_rset_is_told_before_what_followed(dialogue: Dialogue) -> None:
+    dialogue.engine.reset()
+    dialogue.engine.mail(FROM, TO)
+    first, *_ = dialogue.hears(WIRE_NO + WIRE_OK * 2)
+    assert isinstance(first, Answered)
+    assert (first.step, first.reply.positive) == (Step.RSET, False)
 
 
 @pytest.mark.parametrize("reply", [BUSY, Reply(221, "", ("bye",))])
