@@ -44,7 +44,7 @@ class Step:
         return 200 <= self.code < 400
 
 
-def send_message(server: Endpoint, message: Message, source: str, helo: str, *, tls: bool) -> list[Step]:
+def send_message(server: Endpoint, message: Message, source: str | None, helo: str, *, tls: bool) -> list[Step]:
     """The steps of the dialogue up to the reply to the message or to the first refusal.
 
     Raises OSError (also where the server closes without a reply), ValueError for an address that cannot be sent.

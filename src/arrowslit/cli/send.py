@@ -15,6 +15,7 @@ from arrowslit.cli.group import Examples
 from arrowslit.cli.options import output_options
 from arrowslit.cli.output import Output, Style, escaped, painted
 from arrowslit.documents.endpoint import Endpoint, parse_endpoint
+from arrowslit.mail.address import parse_address
 
 if TYPE_CHECKING:
     from arrowslit.cli.dialogue import Step
@@ -25,6 +26,13 @@ def _endpoint(_ctx: click.Context, _parameter: click.Parameter, given: str) -> E
         return parse_endpoint(given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _source(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    try:
+        return None if given is None else str(parse_address(given))
+    except ValueError:
+        raise click.BadParameter(f'"{escaped(given or "")}" is no address') from None
 
 
 @click.command(
@@ -38,7 +46,7 @@ arrowslit send --server 127.0.0.1:2525 --from ann@example.net --to bob@example.o
 @click.option("--server", required=True, callback=_endpoint, metavar="ADDRESS:PORT", help="Where to connect to.")
 @click.option("--to", "recipients", required=True, multiple=True, help="A recipient; may be given more than once.")
 @click.option("--from", "reverse_path", default="", help="The reverse-path.  [default: the null one, <>]")
-@click.option("--source", default="", metavar="ADDRESS", help="The address to connect from.")
+@click.option("--source", callback=_source, metavar="ADDRESS", help="The address to connect from.")
 @click.option("--helo", default="test.invalid", show_default=True, help="The name to say in EHLO.")
 @click.option("--tls", is_flag=True, help="Use STARTTLS; the certificate is not checked.")
 @click.option("--subject", default="A test", show_default=True, help="The subject.")
@@ -48,7 +56,7 @@ def send(
     server: Endpoint,
     recipients: tuple[str, ...],
     reverse_path: str,
-    source: str,
+    source: str | None,
     helo: str,
     tls: bool,
     subject: str,
