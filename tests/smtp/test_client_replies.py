@@ -101,6 +101,11 @@ def test_a_reply_ends_at_its_limits() -> None:
     assert parse(line * (REPLY_OCTETS // len(line) + 1)) == ["malformed"]
 
 
+def test_limits_are_those_of_one_reply() -> None:
+    reply = (b"250-" + b"x" * 1000 + b"\r\n") * 60 + b"250 x\r\n"
+    assert "malformed" not in parse(reply * 3)
+
+
 def test_unread_octets_have_a_limit() -> None:
     parser = ReplyParser()
     for _ in range(3):

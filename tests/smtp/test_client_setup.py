@@ -90,6 +90,10 @@ def test_helo_refused() -> None:
     assert dialogue.hears(b"502 what\r\n") == [Broken(Step.EHLO, None, Reply(502, "", ("what",)))]
 
 
+def test_ehlo_refused_for_now_does_not_fall_back() -> None:
+    assert greeted(Dialogue()).hears(b"451 later\r\n") == [Broken(Step.EHLO, None, Reply(451, "", ("later",)))]
+
+
 def test_lmtp_says_lhlo() -> None:
     dialogue = Dialogue(lmtp=True)
     dialogue.hears(GREETING)
@@ -121,6 +125,15 @@ def test_octets_behind_starttls_break_it(together: bool) -> None:
     else:
         assert dialogue.hears(b"220 go\r\n") == [StartHandshake()]
         assert dialogue.hears(b"250-injected\r\n") == [broken]
+
+
+def test_nothing_is_left_of_the_first_offer_where_ehlo_is_refused_under_tls() -> None:
+    dialogue = greeted(Dialogue())
+    dialogue.hears(ehlo("STARTTLS", "PIPELINING"))
+    dialogue.hears(b"220 go\r\n")
+    dialogue.engine.tls_started()
+    dialogue.hears(b"502 what\r\n")
+    assert dialogue.hears(b"250 mx.example\r\n") == [Ready(Capabilities())]
 
 
 def test_tls_off_is_never_asked_for() -> None:
@@ -296,6 +309,14 @@ def test_xclient_in_several_commands() -> None:
         b"XCLIENT NAME=" + b"n" * 300 + b"\r\n",
         b"XCLIENT HELO=" + b"h" * 300 + b" LOGIN=[UNAVAILABLE]\r\n",
     ]
+
+
+def test_xclient_not_offered_again_for_the_second_command() -> None:
+    identity = ClientIdentity("XCLIENT", (("NAME", "n" * 300), ("HELO", "h" * 300)))
+    dialogue = greeted(Dialogue(identity=identity))
+    dialogue.hears(ehlo("XCLIENT NAME HELO"))
+    dialogue.hears(GREETING)
+    assert dialogue.hears(ehlo()) == [Broken(Step.XCLIENT, Fault.NOT_OFFERED)]
 
 
 @pytest.mark.parametrize("offer", [(), ("XCLIENT PORT",)])

@@ -231,6 +231,15 @@ def test_data_waits_for_an_accepted_recipient(dialogue: Dialogue) -> None:
         dialogue.engine.data()
 
 
+def test_recipients_of_the_transaction_before_do_not_count(dialogue: Dialogue) -> None:
+    dialogue.to_body().engine.dot()
+    dialogue.hears(WIRE_OK)
+    dialogue.engine.mail(FROM, TO)
+    dialogue.hears(WIRE_OK + WIRE_NO)
+    with pytest.raises(LocalProtocolError):
+        dialogue.engine.data()
+
+
 def test_data_refused_leaves_the_transaction(dialogue: Dialogue) -> None:
     dialogue.engine.mail(FROM, TO)
     dialogue.hears(WIRE_OK * 2)
@@ -290,7 +299,7 @@ def test_a_new_transaction_follows_rset_in_one_flight(dialogue: Dialogue) -> Non
     dialogue.engine.reset()
     dialogue.engine.mail(FROM, TO)
     assert dialogue.says() == b"RSET\r\n" + MAIL_OCTETS + RCPT_OCTETS
-    assert [outcome.step for outcome in dialogue.hears(WIRE_OK * 3)] == [Step.RSET, Step.MAIL, Step.RCPT]
+    assert dialogue.hears(WIRE_OK * 3) == [Answered(step, OK) for step in (Step.RSET, Step.MAIL, Step.RCPT)]
     dialogue.engine.data()
     assert dialogue.says() == b"DATA\r\n"
 
@@ -300,7 +309,7 @@ def test_a_new_transaction_waits_for_rset_without_pipelining() -> None:
     dialogue.engine.reset()
     dialogue.engine.mail(FROM, TO)
     assert dialogue.says() == b"RSET\r\n"
-    assert [outcome.step for outcome in dialogue.hears(WIRE_OK)] == [Step.RSET]
+    assert dialogue.hears(WIRE_OK) == answered(Step.RSET, OK)
     assert dialogue.says() == MAIL_OCTETS
 
 
