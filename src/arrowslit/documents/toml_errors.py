@@ -11,14 +11,23 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from arrowslit.documents.toml_scan import (
+    TOKEN_ENDS,
+    behind_value,
+    find,
+    here,
+    in_token,
+    starts_statement,
+    still_open,
+    to_line_end,
+    token,
+    whole_line,
+)
 from arrowslit.policy.tree import Span
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_TOKEN_ENDS: Final = frozenset(" \t\r\n,=[]{}#\"'")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9_]+")
-_HEADER = re.compile(r"\[\[?[\w.\-\"' ]+\]\]?[ \t]*(?:#|$)", re.MULTILINE)
-_SETTING = re.compile(r"[\w.\-\"' ]+=")
 _ESCAPE_WORDS: Final = ("scape", "hex", "scalar")
 _NO_ITEM: Final = ("]", "}", ":", "=")
 _TYPOGRAPHIC: Final = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\xab\xbb`")
@@ -56,7 +65,7 @@ def _offset(text: str, line: int, column: int) -> int:
 def _explain(text: str, offset: int, said: str) -> TomlError:
     if text.startswith("\ufeff"):
         return TomlError("the file starts with a byte order mark: save it as UTF-8 without one", Span(1, 1, 1, 2))
-    opened = _still_open(text, offset)
+    opened = still_open(text, offset)
     if opened is not None:
         unclosed = _unclosed_string if text[opened] in "\"'" else _unclosed_bracket
         if (error := unclosed(text, offset, said, opened)) is not None:
@@ -68,71 +77,25 @@ def _explain(text: str, offset: int, said: str) -> TomlError:
 # What is still open.
 
 
-def _still_open(text: str, offset: int) -> int | None:
-    """Where the innermost string or bracket starts that is open before `offset`."""
-    opened: list[int] = []
-    at = 0
-    while at < offset:
-        character = text[at]
-        if character == "#":
-            at = _find(text, "\n", at)
-        elif character in "\"'":
-            end = _string_end(text, at)
-            if end > offset or end < 0:
-                return at
-            at = end
-        elif opened and _is_header(text, at):
-            break  # nobody writes an item so: the bracket before it was forgotten
-        else:
-            at += 1
-            if character in "[{":
-                opened.append(at - 1)
-            elif character in "]}" and opened:
-                opened.pop()
-    return opened[-1] if opened else None
-
-
-def _string_end(text: str, start: int) -> int:
-    """Behind the closing quote of the string at `start`, or -1; a string of one line ends with its line."""
-    quote = text[start]
-    mark = quote * 3 if text.startswith(quote * 3, start) else quote
-    at = start + len(mark)
-    while at < len(text):
-        if text[at] == "\\" and quote == '"':
-            at += 2
-        elif text.startswith(mark, at):
-            return at + len(mark)
-        elif text[at] == "\n" and len(mark) == 1:
-            return -1
-        else:
-            at += 1
-    return -1
-
-
-def _find(text: str, what: str, start: int) -> int:
-    found = text.find(what, start)
-    return len(text) if found < 0 else found
-
-
 def _unclosed_string(text: str, offset: int, said: str, opened: int) -> TomlError | None:
     if any(word in said for word in _ESCAPE_WORDS):
         return None
     several_lines = text[opened : opened + 3] == text[opened] * 3
     if "Illegal" in said and (several_lines or text[offset : offset + 1] not in ("\n", "")):
         return None
-    return TomlError("the closing quote is missing", _to_line_end(text, opened))
+    return TomlError("the closing quote is missing", to_line_end(text, opened))
 
 
 def _unclosed_bracket(text: str, offset: int, said: str, opened: int) -> TomlError | None:
     following = text[offset : offset + 1]
     if text[opened] == "{" and (error := _broken_braces(text, offset, opened)) is not None:
         return error
-    if _starts_statement(text, offset, opened) or ("Unclosed" in said and following in ("", "\n")):
+    if starts_statement(text, offset, opened) or ("Unclosed" in said and following in ("", "\n")):
         close = "]" if text[opened] == "[" else "}"
         message = f"this {text[opened]} is never closed: write {close} behind its last item"
-        return TomlError(message, _to_line_end(text, opened))
-    if "Unclosed" in said and following not in _NO_ITEM and not _in_token(text, offset):
-        return TomlError("a comma is missing before this", _token(text, offset))
+        return TomlError(message, to_line_end(text, opened))
+    if "Unclosed" in said and following not in _NO_ITEM and not in_token(text, offset):
+        return TomlError("a comma is missing before this", token(text, offset))
     return None
 
 
@@ -140,89 +103,77 @@ def _broken_braces(text: str, offset: int, opened: int) -> TomlError | None:
     following = text[offset : offset + 1]
     if following in ("\n", "#", "}") and text[:offset].rstrip().endswith(","):
         message = "a table in braces stands on one line, without a comma behind its last item"
-        return TomlError(message, _here(text, opened))
+        return TomlError(message, here(text, opened))
     if following == "\n":
         message = "a table in braces stands on one line and is closed there: write }"
-        return TomlError(message, _to_line_end(text, opened))
+        return TomlError(message, to_line_end(text, opened))
     return None
-
-
-def _starts_statement(text: str, offset: int, opened: int) -> bool:
-    """Whether the line at `offset` is a header, or looks like a new setting rather than another item."""
-    start = text.rfind("\n", 0, offset) + 1
-    if opened < start and _is_header(text, start):
-        return True
-    return not text[start:offset].strip() and _SETTING.match(text, offset) is not None
-
-
-def _is_header(text: str, at: int) -> bool:
-    return text[at] == "[" and text[at - 1 : at] == "\n" and _HEADER.match(text, at) is not None
 
 
 # What the line looks like.
 
 
 def _already_there(text: str, offset: int) -> TomlError:
-    return TomlError("this key or table is already there: join the two, or remove one", _line(text, offset))
+    return TomlError("this key or table is already there: join the two, or remove one", whole_line(text, offset))
 
 
 def _bad_escape(text: str, offset: int) -> TomlError:
     message = "a backslash means something else here: write two of them, or put the text in single quotes"
-    return TomlError(message, _line(text, offset))
+    return TomlError(message, whole_line(text, offset))
 
 
 def _open_header(text: str, offset: int) -> TomlError:
     message = "this header is not closed: write ] behind the name, ]] for an array of tables"
-    return TomlError(message, _line(text, offset))
+    return TomlError(message, whole_line(text, offset))
 
 
 def _bad_character(text: str, offset: int) -> TomlError:
     character = text[offset : offset + 1]
     if character and (character < " " or character == "\x7f"):
         message = f"a control character may not stand here: write it as \\u{ord(character):04X}"
-        return TomlError(message, _here(text, offset))
+        return TomlError(message, here(text, offset))
     return _no_key(text, offset)
 
 
 def _no_equals_sign(text: str, offset: int) -> TomlError:
     character = text[offset : offset + 1]
     if character == ":":
-        return TomlError("a value follows an equals sign, not a colon: write =", _here(text, offset))
-    rest = text[offset : _find(text, "\n", offset)]
+        return TomlError("a value follows an equals sign, not a colon: write =", here(text, offset))
+    rest = text[offset : find(text, "\n", offset)]
     if character in ("", "\n", "#"):
-        return TomlError("a key without a value: write KEY = VALUE", _line(text, offset))
+        return TomlError("a key without a value: write KEY = VALUE", whole_line(text, offset))
     if re.match(r"[\w\-]+[ \t]*=", rest):
-        return TomlError("a key that holds a blank stands in quotes", _line(text, offset))
+        return TomlError("a key that holds a blank stands in quotes", whole_line(text, offset))
     if character.isalnum() or character in "\"'[{-+":
-        return TomlError("the equals sign is missing: write KEY = VALUE", _line(text, offset))
-    return TomlError(f"{_shown(character)} may not stand in a key: put the key in quotes", _line(text, offset))
+        return TomlError("the equals sign is missing: write KEY = VALUE", whole_line(text, offset))
+    return TomlError(f"{_shown(character)} may not stand in a key: put the key in quotes", whole_line(text, offset))
 
 
 def _no_key(text: str, offset: int) -> TomlError:
     character = text[offset : offset + 1]
     if character == "=":
-        return TomlError("the key is missing before the equals sign", _line(text, offset))
+        return TomlError("the key is missing before the equals sign", whole_line(text, offset))
     if character == "]" and text[text.rfind("\n", 0, offset) + 1 : offset].lstrip().startswith("["):
-        return TomlError("the name of a table is missing in this header", _line(text, offset))
+        return TomlError("the name of a table is missing in this header", whole_line(text, offset))
     if character in ("]", "}", ")", ","):
-        return TomlError(f"nothing was opened that this {character} could close or go on with", _here(text, offset))
+        return TomlError(f"nothing was opened that this {character} could close or go on with", here(text, offset))
     if character in ("", "\n"):
-        return TomlError("a name is missing here", _line(text, offset))
+        return TomlError("a name is missing here", whole_line(text, offset))
     return TomlError(
-        f"no key starts with {_shown(character)}: put the key in quotes, a remark behind #", _token(text, offset)
+        f"no key starts with {_shown(character)}: put the key in quotes, a remark behind #", token(text, offset)
     )
 
 
 def _bad_value(text: str, offset: int) -> TomlError:
     start = offset
-    while start and text[start - 1] not in _TOKEN_ENDS:
+    while start and text[start - 1] not in TOKEN_ENDS:
         start -= 1
-    span = _token(text, start)
+    span = token(text, start)
     word = text[start : start + span.end_column - span.column]
     if not word or text[start] in "#\n":
-        return TomlError("the value is missing", _line(text, offset))
-    if start == offset and word.lower() not in _BOOLEANS and _behind_value(text, offset):
-        return TomlError("one setting a line: this stands behind the value", _to_line_end(text, offset))
+        return TomlError("the value is missing", whole_line(text, offset))
+    if start == offset and word.lower() not in _BOOLEANS and behind_value(text, offset):
+        return TomlError("one setting a line: this stands behind the value", to_line_end(text, offset))
     return TomlError(_about_word(word), span)
 
 
@@ -244,16 +195,6 @@ def _about_word(word: str) -> str:
     return said
 
 
-def _behind_value(text: str, offset: int) -> bool:
-    before = text[text.rfind("\n", 0, offset) + 1 : offset].rstrip()
-    return bool(before) and before[-1] not in "=,[{"
-
-
-def _in_token(text: str, offset: int) -> bool:
-    """Whether `offset` is in the middle of a word, so that tomllib took its start for a number."""
-    return 0 < offset < len(text) and text[offset - 1] not in _TOKEN_ENDS and text[offset] not in _TOKEN_ENDS
-
-
 _HANDLERS: Final[tuple[tuple[tuple[str, ...], Callable[[str, int], TomlError]], ...]] = (
     (("twice", "overwrite", "mutate", "Duplicate"), _already_there),
     (_ESCAPE_WORDS, _bad_escape),
@@ -270,41 +211,3 @@ _HANDLERS: Final[tuple[tuple[tuple[str, ...], Callable[[str, int], TomlError]], 
 
 def _shown(word: str) -> str:
     return f"'{word[:_SHOWN]}{'...' if len(word) > _SHOWN else ''}'"
-
-
-def _span(text: str, start: int, end: int) -> Span:
-    """Of one line; at least one column wide."""
-    line_start = text.rfind("\n", 0, start) + 1
-    line = text.count("\n", 0, start) + 1
-    column = start - line_start + 1
-    return Span(line, column, line, column + max(end - start, 1))
-
-
-def _here(text: str, offset: int) -> Span:
-    return _span(text, offset, offset + 1)
-
-
-def _token(text: str, start: int) -> Span:
-    if text[start : start + 1] in ('"', "'"):
-        end = _string_end(text, start)
-        if 0 < end <= _find(text, "\n", start):
-            return _span(text, start, end)
-    end = start
-    while end < len(text) and text[end] not in _TOKEN_ENDS:
-        end += 1
-    return _span(text, start, end)
-
-
-def _to_line_end(text: str, start: int) -> Span:
-    end = _find(text, "\n", start)
-    return _span(text, start, start + len(text[start:end].rstrip()))
-
-
-def _line(text: str, offset: int) -> Span:
-    """The line that `offset` stands in, without blanks around; at a file's end the last line with text."""
-    if not text[offset:].strip() and not text[text.rfind("\n", 0, offset) + 1 : offset].strip():
-        offset = len(text[:offset].rstrip())
-    start = text.rfind("\n", 0, offset) + 1
-    line = text[start : _find(text, "\n", start)]
-    indent = len(line) - len(line.lstrip())
-    return _span(text, start + indent, start + len(line.rstrip()))
