@@ -157,12 +157,12 @@ def _was_open(case: _Case) -> bool:
 
 
 def _permit_stage(case: _Case, verdict: Verdict, refused: Decision | None = None) -> Decision:
-    undecided = verdict.outcome is Outcome.OPEN
+    reason = reasons.UNDECIDED_UNTIL_TLS if verdict.outcome is Outcome.OPEN else reasons.MAY_CONNECT
     return Decision(
         Action.PERMIT,
         case.stage,
         None,
-        reasons.UNDECIDED_UNTIL_TLS if undecided else reasons.MAY_CONNECT,
+        reason if refused is None else reasons.OBSERVED,
         rule_of(case.server.connection, verdict.placed),
         case.policy.revision,
         case.policy.generation,
@@ -378,6 +378,8 @@ def _deliver(
     if isinstance(next_hop, Needs):
         return next_hop
     failed = _limits(case) or _recipient_list(case, next_hop)
+    if would_be is not None:
+        reason, rule = reasons.OBSERVED, would_be.rule
     rule = rule or rule_of(case.server.connection, connect.placed)
     return failed or _permit(case, reason, rule, next_hop, connect, would_be, grant)
 

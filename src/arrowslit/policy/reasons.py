@@ -13,6 +13,7 @@ MAY_DELIVER: Final = "may-deliver"
 MAY_RELAY: Final = "may-relay"
 SIGNED_IN: Final = "signed-in"
 RECIPIENT_EXCEPTION: Final = "recipient-exception"
+OBSERVED: Final = "only-observed"
 NOT_CONNECT: Final = "may-not-connect"
 NOT_DELIVER: Final = "may-not-deliver"
 NOT_RELAY: Final = "may-not-relay"
@@ -38,6 +39,7 @@ REASONS: Final[dict[str, str]] = {
     MAY_RELAY: "The client is on the list of those who may relay.",
     SIGNED_IN: "The client signed in, and whoever signs in may relay.",
     RECIPIENT_EXCEPTION: "The client may not connect or deliver, but everybody may write to this recipient.",
+    OBSERVED: "The client may not connect or deliver, and the mode observe only records that.",
     NOT_CONNECT: "Connection control does not let the client connect.",
     NOT_DELIVER: "The client may not deliver to the recipient's accepted domain.",
     NOT_RELAY: "The recipient's domain is not accepted and the client may not relay.",
