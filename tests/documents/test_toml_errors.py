@@ -36,6 +36,8 @@ SLIPS = [
     ("b = 1\na = [1, 2\nc = 3", "[1, 2", "this [ is never closed"),
     ("a = [\n 'x',\n\n[t]\nb = 1", "[", "this [ is never closed"),
     ("a = [1, 2", "[1, 2", "this [ is never closed"),
+    ("a = [1,\n", "[1,", "this [ is never closed"),
+    ("a = [1,\n[\n", "[", "this [ is never closed"),
     ('a = ["x" "y"]', '"y"', "a comma is missing"),
     ("a = [\n 1\n 2\n]", "2", "a comma is missing"),
     ("a = { x = 1", "{ x = 1", "write }"),

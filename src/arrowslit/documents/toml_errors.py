@@ -90,7 +90,7 @@ def _unclosed_bracket(text: str, offset: int, said: str, opened: int) -> TomlErr
     following = text[offset : offset + 1]
     if text[opened] == "{" and (error := _broken_braces(text, offset, opened)) is not None:
         return error
-    if starts_statement(text, offset, opened) or ("Unclosed" in said and following in ("", "\n")):
+    if starts_statement(text, offset, opened) or not following or ("Unclosed" in said and following == "\n"):
         close = "]" if text[opened] == "[" else "}"
         message = f"this {text[opened]} is never closed: write {close} behind its last item"
         return TomlError(message, to_line_end(text, opened))

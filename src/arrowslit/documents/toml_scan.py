@@ -75,7 +75,7 @@ def starts_statement(text: str, offset: int, opened: int) -> bool:
 
 def is_header(text: str, at: int) -> bool:
     """Whether a line starts at `at` that is a table's header."""
-    return text[at] == "[" and text[at - 1 : at] == "\n" and _HEADER.match(text, at) is not None
+    return text.startswith("[", at) and text[at - 1 : at] == "\n" and _HEADER.match(text, at) is not None
 
 
 def behind_value(text: str, offset: int) -> bool:
