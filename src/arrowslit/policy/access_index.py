@@ -124,13 +124,12 @@ class AccessIndex:
         candidates: Candidates = ()
         statuses: list[Status] = []
         address = facts.client_address
-        if isinstance(address, Unknown):
-            if self._has_addresses:
-                statuses.append((State.NEEDS, NEEDS_ADDRESS))
-        else:
+        if not isinstance(address, Unknown):
             candidates = self._at(address)
             if candidates and candidates[0].plain:
                 return candidates[0].found
+        elif self._has_addresses:
+            statuses.append((State.NEEDS, NEEDS_ADDRESS))
         if not candidates and not self._certificate_groups and not self._name_groups:
             return Found(statuses[0]) if statuses else NOT_FOUND
         return self._find_among(candidates, statuses, facts, view)

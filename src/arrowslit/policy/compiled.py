@@ -21,6 +21,7 @@ from arrowslit.policy.parts import (
     NextHop,
     VirtualServer,
 )
+from arrowslit.policy.verdict import Verdict
 
 CONNECTION: Final = "connection_control"
 DELIVERY: Final = "delivery"
@@ -31,13 +32,14 @@ RELAY: Final = "relay_restrictions"
 class Grant:
     """One list with its index. `rule` is the front of its rule ids, `server/grant/mode/`."""
 
-    __slots__ = ("access", "always", "everybody", "index", "nobody", "only_listed", "permits_when_dns_fails", "rule")
+    __slots__ = ("access", "everybody", "index", "matched", "nobody", "only_listed", "permits_when_dns_fails", "rule")
 
     def __init__(self, rule: str, access: AccessList, networks: Mapping[str, Network]) -> None:
         self.access = access
         self.rule = f"{rule}/{access.mode}/"
         self.only_listed = access.mode == ONLY_LISTED
         self.index = AccessIndex(access.entries, networks)
+        self.matched: list[Verdict | None] = [None] * len(access.entries)
         self.nobody = self.only_listed and not access.entries
         self.everybody = not self.only_listed and not access.entries
         self.permits_when_dns_fails = (

@@ -18,10 +18,11 @@ from arrowslit.policy.compiled import CompiledServer, Grant
 from arrowslit.policy.conditions import State, View
 from arrowslit.policy.decision import Action, Decision, Needs, Stage
 from arrowslit.policy.facts import TEMPORARY_FAILURE, UNKNOWN, Facts, Unknown
-from arrowslit.policy.grants import GRANTED, REFUSED, SIGNED_IN, Outcome, Verdict, judge, may_relay, rule_of
+from arrowslit.policy.grants import GRANTED, REFUSED, SIGNED_IN, judge, may_relay, rule_of
 from arrowslit.policy.model import AcceptedDomain, Policy
 from arrowslit.policy.parts import DEFER, OBSERVE
 from arrowslit.policy.trace import trace
+from arrowslit.policy.verdict import Outcome, Verdict
 
 _NEEDS_TLS: Final = Needs(frozenset({"tls"}))
 _NEEDS_SIGN_IN: Final = Needs(frozenset({"authenticated_as"}))
@@ -29,6 +30,17 @@ _NEEDS_OWN: Final = Needs(frozenset({"own_addresses"}))
 _NEEDS_REVERSE_PATH: Final = Needs(frozenset({"reverse_path"}))
 _NEEDS_FORWARD_PATH: Final = Needs(frozenset({"forward_path"}))
 _NEEDS_LISTED: Final = Needs(frozenset({"recipient_listed"}))
+
+# Members of enumerations are looked up anew at every use; on this path that shows.
+_CONNECT: Final = Stage.CONNECT
+_HELO: Final = Stage.HELO
+_MAIL: Final = Stage.MAIL
+_RECIPIENT: Final = Stage.RECIPIENT
+_GRANT: Final = Outcome.GRANT
+_NEEDS: Final = Outcome.NEEDS
+_OPEN: Final = Outcome.OPEN
+_FINAL: Final = View.FINAL
+_PERMIT: Final = Action.PERMIT
 
 Answer = Decision | Needs
 
@@ -40,11 +52,11 @@ def decide(policy: Policy, stage: Stage, facts: Facts) -> Decision | Needs:
     KeyError for a virtual server that the policy has not.
     """
     case = _Case(policy, policy.compiled.servers[facts.virtual_server], stage, facts)
-    if stage <= Stage.HELO or case.server.settings.forward is not None:
+    if stage <= _HELO or case.server.settings.forward is not None:
         return _connecting(case)
-    if stage is Stage.MAIL:
+    if stage is _MAIL:
         return _mail(case)
-    return _recipient(case) if stage is Stage.RECIPIENT else _data(case)
+    return _recipient(case) if stage is _RECIPIENT else _data(case)
 
 
 class _Case:
@@ -81,17 +93,17 @@ class _Case:
 def _connect_verdict(case: _Case) -> Verdict:
     if case.server.at_connect:
         return judge(case.server.connection, case.facts, View.WITHOUT_TLS)
-    view = View.BEFORE_TLS if case.stage < Stage.MAIL else View.FINAL
+    view = View.BEFORE_TLS if case.stage < _MAIL else _FINAL
     return judge(case.server.connection, case.facts, view)
 
 
 def _connecting(case: _Case) -> Answer:
     verdict = _connect_verdict(case)
-    if verdict.outcome is Outcome.NEEDS:
+    if verdict.outcome is _NEEDS:
         return Needs(verdict.needs)
     refused = _connect_refusal(case, verdict)
-    held = refused is not None and case.server.settings.mode != OBSERVE and refused.told_at is Stage.CONNECT
-    if not held and case.stage is Stage.CONNECT:
+    held = refused is not None and case.server.settings.mode != OBSERVE and refused.told_at is _CONNECT
+    if not held and case.stage is _CONNECT:
         limited = _connection_limit(case, verdict)
         if limited is not None:
             return limited
@@ -105,50 +117,50 @@ def _connection_limit(case: _Case, verdict: Verdict) -> Answer | None:
     if case.facts.connections_of_source <= case.server.settings.connections_a_source:
         return None
     exempt = _exempt(case, verdict)
-    if exempt.outcome is Outcome.NEEDS:
+    if exempt.outcome is _NEEDS:
         return Needs(exempt.needs)
-    if exempt.outcome is Outcome.GRANT:
+    if exempt.outcome is _GRANT:
         return None
     return case.demand(reasons.TOO_MANY_CONNECTIONS, "connections_a_source", replies.NOW)
 
 
 def _exempt(case: _Case, connect: Verdict) -> Verdict:
     """GRANT where the client matches an entry in `only_listed` of connecting or relaying (decisions 9)."""
-    waits_for_tls = connect.outcome is Outcome.OPEN and connect.placed is not None
-    if case.server.connection.only_listed and (connect.outcome is Outcome.GRANT or waits_for_tls):
+    waits_for_tls = connect.outcome is _OPEN and connect.placed is not None
+    if case.server.connection.only_listed and (connect.outcome is _GRANT or waits_for_tls):
         return GRANTED
     relay = case.server.relay
     if not relay.only_listed or relay.nobody:
         return REFUSED
-    return judge(relay, case.facts, View.FINAL if case.stage >= Stage.MAIL else View.WITHOUT_TLS)
+    return judge(relay, case.facts, _FINAL if case.stage >= _MAIL else View.WITHOUT_TLS)
 
 
 def _is_exempt(case: _Case, connect: Verdict) -> bool:
-    if connect.outcome is Outcome.GRANT and case.server.connection.only_listed:
+    if connect.outcome is _GRANT and case.server.connection.only_listed:
         return True
-    return _exempt(case, connect).outcome is Outcome.GRANT
+    return _exempt(case, connect).outcome is _GRANT
 
 
 def _connect_refusal(case: _Case, verdict: Verdict) -> Decision | None:
     """The refusal that connection control comes to, whatever is then made of it; None where the client may connect."""
     outcome = verdict.outcome
-    if outcome is Outcome.GRANT or outcome is Outcome.OPEN:
+    if outcome is _GRANT or outcome is _OPEN:
         return None
     server = case.server
     rule = rule_of(server.connection, verdict.placed)
-    late = case.stage >= Stage.MAIL and not server.at_connect
-    stage = Stage.MAIL if late and _was_open(case) else Stage.CONNECT
+    late = case.stage >= _MAIL and not server.at_connect
+    stage = _MAIL if late and _was_open(case) else _CONNECT
     defers = server.settings.mode == DEFER
     if outcome is Outcome.LACKS_TLS:
         when = replies.NOW if defers else replies.GOOD
-        told_at = Stage.RECIPIENT if server.exceptions else Stage.MAIL
+        told_at = _RECIPIENT if server.exceptions else _MAIL
         return case.refuse(reasons.ENTRY_NEEDS_TLS, when, rule, told_at, stage)
     reason = reasons.NOT_CONNECT if outcome is Outcome.REFUSE else reasons.NAME_UNAVAILABLE
     defers = defers or outcome is not Outcome.REFUSE
     if server.at_connect:
         when = replies.AT_CONNECT_NOW if defers else replies.AT_CONNECT
-        return case.refuse(reason, when, rule, Stage.CONNECT, stage)
-    return case.refuse(reason, replies.NOW if defers else replies.GOOD, rule, Stage.RECIPIENT, stage)
+        return case.refuse(reason, when, rule, _CONNECT, stage)
+    return case.refuse(reason, replies.NOW if defers else replies.GOOD, rule, _RECIPIENT, stage)
 
 
 def _was_open(case: _Case) -> bool:
@@ -157,9 +169,9 @@ def _was_open(case: _Case) -> bool:
 
 
 def _permit_stage(case: _Case, verdict: Verdict, refused: Decision | None = None) -> Decision:
-    reason = reasons.UNDECIDED_UNTIL_TLS if verdict.outcome is Outcome.OPEN else reasons.MAY_CONNECT
+    reason = reasons.UNDECIDED_UNTIL_TLS if verdict.outcome is _OPEN else reasons.MAY_CONNECT
     return Decision(
-        Action.PERMIT,
+        _PERMIT,
         case.stage,
         None,
         reason if refused is None else reasons.OBSERVED,
@@ -175,7 +187,7 @@ def _permit_stage(case: _Case, verdict: Verdict, refused: Decision | None = None
 
 def _mail(case: _Case) -> Answer:
     verdict = _connect_verdict(case)
-    if verdict.outcome is Outcome.NEEDS:
+    if verdict.outcome is _NEEDS:
         return Needs(verdict.needs)
     refused = _connect_refusal(case, verdict)
     if refused is not None and case.server.settings.mode != OBSERVE:
@@ -239,9 +251,9 @@ def _own_domain(case: _Case, connect: Verdict) -> Answer | None:
     if who is UNKNOWN:
         return _NEEDS_SIGN_IN
     listed = _exempt(case, connect)
-    if listed.outcome is Outcome.NEEDS:
+    if listed.outcome is _NEEDS:
         return Needs(listed.needs)
-    if listed.outcome is Outcome.GRANT:
+    if listed.outcome is _GRANT:
         return None
     return case.demand(reasons.OWN_DOMAIN_OUTSIDE, "own_domains_from_outside")
 
@@ -255,10 +267,10 @@ def _message_limit(case: _Case) -> Decision | None:
 
 def _recipient(case: _Case) -> Answer:
     connect = _connect_verdict(case)
-    if connect.outcome is Outcome.NEEDS:
+    if connect.outcome is _NEEDS:
         return Needs(connect.needs)
     path = case.facts.forward_path
-    if not isinstance(path, Mailbox | Postmaster):
+    if not isinstance(path, (Mailbox, Postmaster)):
         return _without_path(case, connect)
     accepted = case.policy.compiled.accepted_for(case.server, path)
     refused = _connect_refusal(case, connect)
@@ -302,7 +314,7 @@ def _address(case: _Case, path: ForwardPath, accepted: AcceptedDomain | None, re
         return case.demand(reasons.ADDRESS_FORM, "address_form")
     local = path.local_part
     routes = "%" in local or "!" in local or "@" in local
-    if not routes or relay.outcome is Outcome.GRANT:
+    if not routes or relay.outcome is _GRANT:
         return None
     return _relay_refusal(case, relay, reasons.ROUTING_LOCAL_PART)
 
@@ -316,7 +328,7 @@ def _is_domain(text: str) -> bool:
 
 def _relay_refusal(case: _Case, relay: Verdict, reason: str) -> Answer:
     """No right to relay, or none that could be seen yet; the same in every mode."""
-    if relay.outcome is Outcome.NEEDS:
+    if relay.outcome is _NEEDS:
         return Needs(relay.needs)
     rule = rule_of(case.server.relay, relay.placed)
     when = replies.GOOD
@@ -326,11 +338,11 @@ def _relay_refusal(case: _Case, relay: Verdict, reason: str) -> Answer:
         reason, when = reasons.NAME_UNAVAILABLE, replies.NOW
     elif relay.outcome is Outcome.SIGN_IN_FAILED:
         reason, when = reasons.SIGN_IN_UNAVAILABLE, replies.NOW
-    return case.refuse(reason, when, rule, Stage.RECIPIENT)
+    return case.refuse(reason, when, rule, _RECIPIENT)
 
 
 def _relay(case: _Case, connect: Verdict, relay: Verdict, refused: Decision | None) -> Answer:
-    if relay.outcome is not Outcome.GRANT:
+    if relay.outcome is not _GRANT:
         return _relay_refusal(case, relay, reasons.NOT_RELAY)
     reason = reasons.SIGNED_IN if relay.signed_in else reasons.MAY_RELAY
     rule = _relay_rule(case.server, relay)
@@ -360,11 +372,11 @@ def _deliver(
         reason, would_be = reasons.RECIPIENT_EXCEPTION, None
     elif grant is not None or not case.server.delivers_by_default:
         grant = grant or case.server.delivery
-        verdict = SIGNED_IN if relay.signed_in else judge(grant, case.facts, View.FINAL)
-        if verdict.outcome is Outcome.NEEDS:
+        verdict = SIGNED_IN if relay.signed_in else judge(grant, case.facts, _FINAL)
+        if verdict.outcome is _NEEDS:
             return Needs(verdict.needs)
         rule = _relay_rule(case.server, relay) if verdict.signed_in else _delivery_rule(case, grant, verdict)
-        if verdict.outcome is not Outcome.GRANT:
+        if verdict.outcome is not _GRANT:
             refusal = _delivery_refusal(case, verdict, rule)
             if _is_exception(case.server, path, accepted):
                 reason = reasons.RECIPIENT_EXCEPTION
@@ -372,7 +384,7 @@ def _deliver(
                 return refusal
             else:
                 would_be = refused or refusal
-    if reason is reasons.RECIPIENT_EXCEPTION:
+    if reason == reasons.RECIPIENT_EXCEPTION:
         rule = f"{case.server.name}/recipient_exceptions"
     next_hop = _next_hop(case.server, accepted, relay)
     if isinstance(next_hop, Needs):
@@ -396,7 +408,7 @@ def _delivery_refusal(case: _Case, verdict: Verdict, rule: str) -> Decision:
         reason = reasons.ENTRY_NEEDS_TLS
     elif verdict.outcome is Outcome.NAME_FAILED:
         reason, defers = reasons.NAME_UNAVAILABLE, True
-    return case.refuse(reason, replies.NOW if defers else replies.GOOD, rule, Stage.RECIPIENT)
+    return case.refuse(reason, replies.NOW if defers else replies.GOOD, rule, _RECIPIENT)
 
 
 def _next_hop(server: CompiledServer, accepted: AcceptedDomain, relay: Verdict) -> str | Needs | None:
@@ -404,9 +416,9 @@ def _next_hop(server: CompiledServer, accepted: AcceptedDomain, relay: Verdict) 
     towards = server.settings.relay_next_hop
     if towards is None or towards == accepted.next_hop:
         return accepted.next_hop
-    if relay.outcome is Outcome.NEEDS:
+    if relay.outcome is _NEEDS:
         return Needs(relay.needs)
-    return towards if relay.outcome is Outcome.GRANT else accepted.next_hop
+    return towards if relay.outcome is _GRANT else accepted.next_hop
 
 
 def _limits(case: _Case) -> Decision | None:
@@ -425,7 +437,7 @@ def _recipient_list(case: _Case, next_hop: str | None) -> Answer | None:
     when = replies.GOOD if listed is False else replies.NOW
     reason = reasons.RECIPIENT_UNKNOWN if listed is False else reasons.RECIPIENTS_UNAVAILABLE
     rule = f"next_hops/{next_hop}/recipients"
-    return case.refuse(reason, when, rule, Stage.RECIPIENT)
+    return case.refuse(reason, when, rule, _RECIPIENT)
 
 
 def _permit(
@@ -446,7 +458,7 @@ def _permit(
     if isinstance(normalises, Needs):
         return normalises
     return Decision(
-        Action.PERMIT,
+        _PERMIT,
         case.stage,
         None,
         reason,
@@ -468,10 +480,10 @@ def _skips_checks(case: _Case) -> bool | Needs:
     grant = case.server.skip_checks
     if grant.nobody:
         return False
-    verdict = judge(grant, case.facts, View.FINAL)
-    if verdict.outcome is Outcome.NEEDS:
+    verdict = judge(grant, case.facts, _FINAL)
+    if verdict.outcome is _NEEDS:
         return Needs(verdict.needs)
-    return verdict.outcome is Outcome.GRANT
+    return verdict.outcome is _GRANT
 
 
 def _normalises(case: _Case, delivery: Grant | None) -> bool | Needs:
@@ -492,7 +504,7 @@ def _data(case: _Case) -> Answer:
     connect = _connect_verdict(case)
     path = case.facts.forward_path
     accepted = None
-    if isinstance(path, Mailbox | Postmaster):
+    if isinstance(path, (Mailbox, Postmaster)):
         accepted = case.policy.compiled.accepted_for(case.server, path)
     delivery = None if accepted is None else case.policy.compiled.deliveries.get(accepted.name)
     rule = rule_of(case.server.connection, connect.placed)

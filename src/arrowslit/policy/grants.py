@@ -1,48 +1,26 @@
 """What a grant says of a client: the list's finding read in the sense of its mode.
 
-Terms: a *verdict* is GRANT, REFUSE, or one of the reasons why neither can be said; the *rule* is the id of the entry
-that decided, or of the end of the list. "May relay" is the one grant that signing in gives too.
+Terms: the *rule* is the id of the entry that decided, or of the end of the list. "May relay" is the one grant that
+signing in gives too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from arrowslit.policy.access_index import Found, Placed
 from arrowslit.policy.compiled import CompiledServer, Grant
 from arrowslit.policy.conditions import State, View
 from arrowslit.policy.facts import TEMPORARY_FAILURE, UNKNOWN, Facts
+from arrowslit.policy.verdict import Outcome, Verdict
 
 END_OF_LIST: Final = "end-of-list"
-
-
-class Outcome(IntEnum):
-    """What a grant comes to."""
-
-    GRANT = 0
-    REFUSE = 1
-    LACKS_TLS = 2
-    NAME_FAILED = 3
-    SIGN_IN_FAILED = 4
-    NEEDS = 5
-    OPEN = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An outcome; `needs` names the missing facts for NEEDS, `placed` is the entry that decided, if one did."""
-
-    outcome: Outcome
-    placed: Placed | None = None
-    needs: frozenset[str] = frozenset()
-    signed_in: bool = False
 
 
 _END: Final = {outcome: Verdict(outcome) for outcome in Outcome}
 SIGNED_IN: Final = Verdict(Outcome.GRANT, signed_in=True)
 _NEEDS_SIGN_IN: Final = Verdict(Outcome.NEEDS, needs=frozenset({"authenticated_as"}))
+_GRANT: Final = Outcome.GRANT
 REFUSED: Final = _END[Outcome.REFUSE]
 GRANTED: Final = _END[Outcome.GRANT]
 
@@ -71,7 +49,15 @@ def judge(grant: Grant, facts: Facts, view: View) -> Verdict:
         return REFUSED
     if grant.everybody:
         return GRANTED
-    return read(grant, grant.index.find(facts, view))
+    found = grant.index.find(facts, view)
+    placed = found.placed
+    if placed is None or found is not placed.found:
+        return read(grant, found)
+    # A match of the same entry is the same verdict every time.
+    known = grant.matched[placed.position]
+    if known is None:
+        known = grant.matched[placed.position] = read(grant, found)
+    return known
 
 
 def read(grant: Grant, found: Found) -> Verdict:
@@ -94,7 +80,7 @@ def may_relay(server: CompiledServer, facts: Facts, *, own_entry: bool) -> Verdi
     found = judge(server.relay, facts, View.FINAL)
     if own_entry and not server.relay.only_listed:
         found = REFUSED
-    if found.outcome is Outcome.GRANT or not server.signs_in:
+    if found.outcome is _GRANT or not server.signs_in:
         return found
     return _by_sign_in(found, facts)
 
