@@ -385,11 +385,14 @@ class Forwarding:
 
     def _finish(self, link: Link, parcel: Parcel, rest: bytes) -> None:
         """The point of no return: the intent is on record before the dot goes out (decisions 18)."""
+        dot = link.engine.dot()
+        if not dot or link.channel is None:
+            link.turn()  # the next hop broke the dialogue meanwhile, and that comes out now
+            return
         self._intent = parcel.open_intent(self.hop.name, link.endpoint.name)
         self._dotted = True
         link.expect(parcel.wait_left(self._now(), self._hops.services.times.dot))
-        if link.channel is not None:
-            link.channel.write(rest + link.engine.dot())
+        link.channel.write(rest + dot)
 
     def _dot_answer(self, reply: Reply) -> None:
         link, self._link = self._link, None

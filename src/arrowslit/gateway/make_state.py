@@ -65,6 +65,7 @@ def make_state(
         recipients_a_message=settings.limits.recipients_a_message,
         text_line_octets=settings.limits.text_line_bytes,
     )
+    settings.limits.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadlines = Deadlines()
     services = Services(loop, deadlines, node, counters, settings.next_hops, {}, alarm)
     hops = NextHops(services)

@@ -346,7 +346,7 @@ class Search:
             self._found(link)
         elif isinstance(said, Broken):
             link.end()
-            if said.step is Step.TLS and hop.tls == "opportunistic" and not plain:
+            if said.step is Step.TLS and hop.tls == "opportunistic" and not hop.username and not plain:
                 self._try(link.endpoint, plain=True)
                 return
             self._failed(link, said)

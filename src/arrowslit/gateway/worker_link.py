@@ -12,7 +12,7 @@ Parent to worker:
   {"do": "reopen"}                            open log files anew (they were rotated)
   {"do": "drain", "seconds"}                  stop accepting, end sessions when idle, say {"is": "drained"}, exit
   {"do": "stop"}                              exit now
-Worker to parent (an answer may bear the "seq" of what it answers):
+Worker to parent:
   {"is": "ready"}, {"is": "failed", "error"} (instead of an answer), {"is": "metrics", "metrics": {...}} each second,
   {"is": "alarm", "name", "text"}, {"is": "drained"}
 
@@ -99,6 +99,11 @@ class WorkerLink:
             self._flush()
         return not self.closed
 
+    def drain_input(self) -> None:
+        """Read what the other side said before it died; `on_closed` is called where the end is reached."""
+        while not self.closed and self._readable():
+            pass
+
     def close(self) -> None:
         """Hang up; `on_closed` is not called."""
         if self.closed:
@@ -144,22 +149,24 @@ class WorkerLink:
 
     # --- reading ------------------------------------------------------------------------------------------------
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Read once; whether there was something."""
         try:
             data, fds, _flags, _address = socket.recv_fds(self._socket, _READ, _DESCRIPTORS)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             self._lost()
-            return
+            return False
         for fd in fds:
             os.set_inheritable(fd, False)
         self._in_fds.extend(fds)
         if not data:
             self._lost()
-            return
+            return False
         self._in += data
         self._take_frames()
+        return True
 
     def _take_frames(self) -> None:
         while not self.closed and len(self._in) >= _LENGTH.size:
