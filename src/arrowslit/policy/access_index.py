@@ -169,10 +169,9 @@ class AccessIndex:
         else:
             at = bisect_right(self._starts6, value) - 1
             found = self._segments6[at] if at >= 0 else ()
-        if self._networks:
-            more = tuple(one for addresses, one in self._networks if addresses.contains(address))
-            if more:
-                return tuple(sorted(found + more, key=_position))
+        for addresses, one in self._networks:
+            if addresses.contains(address):
+                found = (one,) if not found else tuple(sorted((*found, one), key=_position))
         return found
 
     def _shown(self, facts: Facts, view: View) -> Candidates | None:
