@@ -93,7 +93,7 @@ def inside(
     site = load_site(settings_path, policy_path, date=datetime.date(2026, 11, 25), secrets=True)
     assert site.policy is not None, [placed.finding.message for placed in site.findings]
     sock = socket.create_server(("127.0.0.1", 0), backlog=1000)
-    bound = "127.0.0.1:%d" % sock.getsockname()[1]
+    bound = f"127.0.0.1:{sock.getsockname()[1]}"
     loop = asyncio.new_event_loop()
     counters = SharedCounters.create(1)
     message = {

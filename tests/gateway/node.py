@@ -95,7 +95,7 @@ def serving(
     prefix: tuple[str, ...] = (),
     address: str = "127.0.0.1",
 ) -> Iterator[RunningNode]:
-    """Run a node. A listener's body may say `{port}`; each gets a free one. `prefix` runs it elsewhere (a namespace)."""
+    """Run a node. A listener's body may say `{port}`; each gets a free one. `prefix` runs it in a namespace."""
     bodies = listeners or [f'address = "{address}:{{port}}"']
     ports = [free_port() for _ in bodies]
     texts = [body.replace("{port}", str(port)) for body, port in zip(bodies, ports, strict=True)]
