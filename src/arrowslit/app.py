@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from arrowslit.documents.atomic import write_atomically
 from arrowslit.documents.files import Placed
 from arrowslit.documents.own_certificate import CertificateFiles, certificate_files
+from arrowslit.documents.packed import folder_of, pack
 from arrowslit.documents.settings import Settings
 from arrowslit.documents.site import POLICY_NAME, Site, load_site, settings_for_workers
 from arrowslit.gateway.plan import ListenerPlan, NodePlan, PolicySource
@@ -68,6 +71,21 @@ def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
     return Active(_plan(site.settings, settings_path, source, certificate), site, certificate)
 
 
+def run(active: Active, reload: Callable[[], NodePlan], say: Callable[[str], None]) -> int:
+    """Run the node until it is told to stop; 0 where every session ended by itself, else 1.
+
+    `reload` gives the next plan, or raises to refuse; `say` takes lines for the operator. Raises OSError where a
+    listener cannot be opened.
+    """
+    from arrowslit.gateway.listeners import ListenerError  # noqa: PLC0415 - asyncio is not needed to judge files
+    from arrowslit.gateway.supervisor import serve  # noqa: PLC0415
+
+    try:
+        return serve(active.plan, reload, say=say)
+    except ListenerError as error:
+        raise OSError(str(error)) from None
+
+
 def active_revision(state: Path) -> Revision | None:
     """The revision that was activated last, None where there is none (or its record is broken)."""
     try:
@@ -86,6 +104,8 @@ def activate(site: Site, state: Path, file: Path) -> PolicySource:
     number = known.number if known is not None and same else _highest(folder) + 1
     path = folder / f"{number}.toml"
     write_atomically(path, site.policy_text.encode(), 0o600)
+    if site.policy is not None:
+        pack(site.policy, path)
     record = {"revision": number, "sha256": site.policy_hash}
     write_atomically(folder / "active.json", json.dumps(record).encode(), 0o600)
     _prune(folder)
@@ -102,7 +122,9 @@ def _highest(folder: Path) -> int:
 
 def _prune(folder: Path) -> None:
     for number in _numbers(folder)[:-_KEPT]:
-        (folder / f"{number}.toml").unlink(missing_ok=True)
+        path = folder / f"{number}.toml"
+        path.unlink(missing_ok=True)
+        shutil.rmtree(folder_of(path), ignore_errors=True)
 
 
 def _plan(

@@ -165,7 +165,7 @@ def test_a_worker_sees_what_was_taken_up(folder: Path) -> None:
     copy.write_text(POLICY)
     for name in ("arrowslit.toml", "policy.toml"):
         (folder / name).write_text("broken [")
-    site = site_for_worker(told, copy, date=DATE, revision=7)
+    site = site_for_worker(told, copy, revision=7)
     assert site.admissible
     assert site.settings == settings
     assert site.policy is not None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from arrowslit.documents.files import Placed
+from arrowslit.documents.packed import packed, with_packed
 from arrowslit.documents.parsed import read_document
 from arrowslit.documents.settings import Settings
 from arrowslit.documents.settings_file import load_settings
@@ -108,7 +109,7 @@ def load_site(
     )
 
 
-def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, date: datetime.date, revision: int) -> Site:
+def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, revision: int) -> Site:
     """The site as the parent took it up: settings from `told` (`settings_for_workers`), policy from its copy.
 
     So a settings file that was edited meanwhile, and is not taken up yet, keeps no worker from starting.
@@ -116,9 +117,12 @@ def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, date: datetim
     parsed = read_document(policy_path)
     if parsed.document is None:
         return Site(None, None, () if parsed.problem is None else (parsed.problem,))
-    sources = read_sources(parsed.document.root, Path(told["path"]).parent, secrets=True)
-    site = _judge(parsed.document, sources, date, revision, 0)
-    return replace(site, settings=settings_from_json(told["settings"]), sources=sources)
+    sets = packed(policy_path)
+    sources = read_sources(parsed.document.root, Path(told["path"]).parent, secrets=True, packed=sets)
+    loaded = load_policy(parsed.document, network_files=sources.networks, revision=revision)
+    policy = None if loaded.policy is None else with_packed(loaded.policy, sets)
+    findings = tuple(Placed(parsed.document, finding) for finding in loaded.findings)
+    return Site(settings_from_json(told["settings"]), policy, findings, sources=sources)
 
 
 def settings_for_workers(settings: Settings, settings_path: Path) -> dict[str, Any]:

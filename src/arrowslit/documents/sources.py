@@ -7,7 +7,7 @@ never shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,13 +52,18 @@ def normalise_address(text: str) -> str:
     return f"{mailbox.local_part.lower()}@{mailbox.domain}"
 
 
-def read_sources(root: Table, base: Path, *, secrets: bool) -> Sources:
-    """Read every file that the policy in `root` names. With `secrets` false, password files are not opened."""
+def read_sources(root: Table, base: Path, *, secrets: bool, packed: Container[str] = ()) -> Sources:
+    """Read every file that the policy in `root` names. With `secrets` false, password files are not opened.
+
+    The file of a network that is in `packed` (by the network's name) is not read: its addresses are known already.
+    """
     findings: list[Finding] = []
     networks: dict[str, AddressSet] = {}
     recipients: dict[str, frozenset[str]] = {}
     kept: dict[str, str] = {}
     for named in _named(root, "networks", "file"):
+        if named.key.removeprefix("networks.").removesuffix(".file") in packed:
+            continue
         text = _read(named, base, findings)
         if text is not None:
             networks[named.name] = _ranges(named, text, findings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import gc
 import signal
 import socket
@@ -197,8 +196,7 @@ def refuse_busy(sock: socket.socket, name: str) -> None:
 
 def _load(settings: dict[str, Any], policy: dict[str, Any]) -> Site:
     """The site as the parent judged it; raises ValueError where it does not load any more."""
-    today = datetime.datetime.now(datetime.UTC).date()
-    site = site_for_worker(settings, Path(policy["path"]), date=today, revision=int(policy["revision"]))
+    site = site_for_worker(settings, Path(policy["path"]), revision=int(policy["revision"]))
     if site.policy is None or site.settings is None:
         raise ValueError("; ".join(placed.finding.message for placed in site.errors))
     return site
