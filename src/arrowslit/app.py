@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from arrowslit.documents.atomic import write_atomically
 from arrowslit.documents.files import Placed
@@ -44,10 +45,12 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The active revision: its number and the SHA-256 (hex) of its text."""
+    """The active revision: its number and the SHA-256 (hex) of its text; the same of the files that it names."""
 
     number: int
     policy_hash: str
+    generation: int = 1
+    sources_hash: str = ""
 
 
 def today() -> datetime.date:
@@ -58,17 +61,22 @@ def today() -> datetime.date:
 def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
     """Read the files, judge them and activate them.
 
-    The revision is that of the policy's text where the text is the active one, else the next number. Raises
-    NotAdmissibleError, and OSError where the state folder cannot be written.
+    The revision is a new one where the policy's text is another than the active one, the generation where a file that
+    it names has changed (decisions 14). Raises NotAdmissibleError, and OSError where the state folder cannot be
+    written.
     """
     site = load_site(settings_path, policy_path, date=today(), secrets=True)
-    if site.settings is None or not site.admissible:
+    settings = site.settings
+    if settings is None or not site.admissible:
         raise NotAdmissibleError(site)
+    active = activate(site, settings.node.state)
     file = policy_path or settings_path.parent / POLICY_NAME
-    source = activate(site, site.settings.node.state, file)
-    needs_certificate = any(listener.tls != "off" for listener in site.settings.listeners)
-    certificate = certificate_files(site.settings) if needs_certificate else None
-    return Active(_plan(site.settings, settings_path, source, certificate), site, certificate)
+    path = _copy(settings.node.state, active.number)
+    source = PolicySource(path.absolute(), active.number, file.absolute(), site.policy_hash)
+    needs_certificate = any(listener.tls != "off" for listener in settings.listeners)
+    certificate = certificate_files(settings) if needs_certificate else None
+    told = settings_for_workers(settings, settings_path, generation=active.generation, sources=site.sources)
+    return Active(_plan(settings, told, source, certificate), site, certificate)
 
 
 def run(active: Active, reload: Callable[[], NodePlan], say: Callable[[str], None]) -> int:
@@ -90,26 +98,42 @@ def active_revision(state: Path) -> Revision | None:
     """The revision that was activated last, None where there is none (or its record is broken)."""
     try:
         found = json.loads((state / "revisions" / "active.json").read_bytes())
-        return Revision(int(found["revision"]), str(found["sha256"]))
+        return Revision(int(found["revision"]), found["sha256"], int(found["generation"]), found["sources_sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def activate(site: Site, state: Path, file: Path) -> PolicySource:
+def activate(site: Site, state: Path) -> Revision:
     """Keep the policy's text as a revision in `state`, unless it is the active one already. Raises OSError."""
     folder = state / "revisions"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known = active_revision(state)
-    same = known is not None and known.policy_hash == site.policy_hash
-    number = known.number if known is not None and same else _highest(folder) + 1
-    path = folder / f"{number}.toml"
+    made = _next(active_revision(state), site, _highest(folder))
+    path = _copy(state, made.number)
     write_atomically(path, site.policy_text.encode(), 0o600)
     if site.policy is not None:
         pack(site.policy, path)
-    record = {"revision": number, "sha256": site.policy_hash}
+    record = {
+        "revision": made.number,
+        "sha256": made.policy_hash,
+        "generation": made.generation,
+        "sources_sha256": made.sources_hash,
+    }
     write_atomically(folder / "active.json", json.dumps(record).encode(), 0o600)
     _prune(folder)
-    return PolicySource(path.absolute(), number, file.absolute(), site.policy_hash)
+    return made
+
+
+def _copy(state: Path, number: int) -> Path:
+    return state / "revisions" / f"{number}.toml"
+
+
+def _next(before: Revision | None, site: Site, highest: int) -> Revision:
+    sources = site.sources.digest(secrets=False)
+    if before is None:
+        return Revision(highest + 1, site.policy_hash, 1, sources)
+    number = before.number if before.policy_hash == site.policy_hash else highest + 1
+    generation = before.generation + (before.sources_hash != sources)
+    return Revision(number, site.policy_hash, generation, sources)
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -128,7 +152,7 @@ def _prune(folder: Path) -> None:
 
 
 def _plan(
-    settings: Settings, settings_path: Path, source: PolicySource, certificate: CertificateFiles | None
+    settings: Settings, told: dict[str, Any], source: PolicySource, certificate: CertificateFiles | None
 ) -> NodePlan:
     metrics, log = settings.metrics.address, settings.log
     return NodePlan(
@@ -137,7 +161,7 @@ def _plan(
         policy=source,
         state_directory=settings.node.state.absolute(),
         workers=settings.node.workers,
-        settings=settings_for_workers(settings, settings_path),
+        settings=told,
         metrics_address=None if metrics is None else metrics.text,
         decision_log=None if log.decisions is None else log.decisions.absolute(),
         mail_log=str(log.mail.absolute()) if isinstance(log.mail, Path) else log.mail,

@@ -87,6 +87,32 @@ def test_a_revision_is_new_only_where_the_text_is(folder: Path) -> None:
     assert found.number == 3
 
 
+def test_a_changed_file_is_a_new_generation_of_the_same_revision(folder: Path) -> None:
+    settings = folder / "arrowslit.toml"
+    with (folder / "policy.toml").open("a") as policy:
+        policy.write('[networks.filter]\nfile = "ranges.txt"\n')
+    (folder / "ranges.txt").write_text("192.0.2.1\n")
+    first = take_up(settings).plan
+    assert take_up(settings).plan == first
+    (folder / "ranges.txt").write_text("192.0.2.2\n")
+    second = take_up(settings).plan
+    assert (first.policy.revision, second.policy.revision) == (1, 1)
+    assert (first.settings["generation"], second.settings["generation"]) == (1, 2)
+
+
+def test_a_changed_password_reaches_the_workers_and_no_file(folder: Path) -> None:
+    with (folder / "policy.toml").open("a") as policy:
+        policy.write('[next_hops.out]\naddress = "smtp://192.0.2.9:587"\nusername = "us"\npassword_file = "secret"\n')
+    plans = []
+    for password in ("one", "other"):
+        (folder / "secret").write_text(password)
+        (folder / "secret").chmod(0o600)
+        plans.append(take_up(folder / "arrowslit.toml").plan)
+    assert plans[0].settings != plans[1].settings
+    assert plans[0].policy == plans[1].policy
+    assert all("other" not in json.dumps(plan.settings) for plan in plans)
+
+
 def test_old_revisions_go(folder: Path) -> None:
     for number in range(13):
         (folder / "policy.toml").write_text(f"{POLICY}# {number}\n")

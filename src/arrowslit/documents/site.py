@@ -119,15 +119,26 @@ def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, revision: int
         return Site(None, None, () if parsed.problem is None else (parsed.problem,))
     sets = packed(policy_path)
     sources = read_sources(parsed.document.root, Path(told["path"]).parent, secrets=True, packed=sets)
-    loaded = load_policy(parsed.document, network_files=sources.networks, revision=revision)
+    generation = int(told["generation"])
+    loaded = load_policy(parsed.document, network_files=sources.networks, revision=revision, generation=generation)
     policy = None if loaded.policy is None else with_packed(loaded.policy, sets)
     findings = tuple(Placed(parsed.document, finding) for finding in loaded.findings)
     return Site(settings_from_json(told["settings"]), policy, findings, sources=sources)
 
 
-def settings_for_workers(settings: Settings, settings_path: Path) -> dict[str, Any]:
-    """What `site_for_worker` needs to be told, in the types that JSON has."""
-    return {"path": str(settings_path.absolute()), "settings": settings_to_json(settings)}
+def settings_for_workers(
+    settings: Settings, settings_path: Path, *, generation: int = 1, sources: Sources | None = None
+) -> dict[str, Any]:
+    """What `site_for_worker` needs to be told, in the types that JSON has.
+
+    It differs where a file that the policy names says something else, so that workers read all of them anew.
+    """
+    return {
+        "path": str(settings_path.absolute()),
+        "settings": settings_to_json(settings),
+        "generation": generation,
+        "sources": "" if sources is None else sources.digest(secrets=True),
+    }
 
 
 def _beside(settings_path: Path | None) -> Path:

@@ -7,6 +7,7 @@ never shown.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,20 @@ class Sources:
     recipients: Mapping[str, frozenset[str]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
+
+    def digest(self, *, secrets: bool) -> str:
+        """SHA-256 (hex) of what the files hold: two are equal where the files say the same.
+
+        With `secrets` passwords count too; such a digest must not be stored or shown.
+        """
+        hashed = hashlib.sha256()
+        for name, ranges in sorted(self.networks.items()):
+            hashed.update(f"network {name!r} ".encode() + ranges.to_bytes())
+        for name, addresses in sorted(self.recipients.items()):
+            hashed.update(f"recipients {name!r} {sorted(addresses)!r}".encode())
+        if secrets:
+            hashed.update(repr(sorted(self.secrets.items())).encode())
+        return hashed.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
