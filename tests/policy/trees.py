@@ -1,38 +1,25 @@
-"""Documents for the tests of the policy: TOML to a tree without places, and a few short ways to facts."""
+"""Documents for the tests of the policy: TOML to a policy, and a few short ways to facts."""
 
 from __future__ import annotations
 
 import datetime
-import tomllib
 from typing import Any
 
+from arrowslit.documents.toml import parse
 from arrowslit.mail.address import parse_address
 from arrowslit.mail.mailbox import NULL_REVERSE_PATH
 from arrowslit.mail.mailbox_text import parse_forward_path, parse_reverse_path
 from arrowslit.policy.document import Loaded, load_policy
 from arrowslit.policy.facts import Facts
 from arrowslit.policy.model import Policy
-from arrowslit.policy.tree import Document, Item, Span, Table, Value
+from arrowslit.policy.tree import Document
 
-SPAN = Span(1, 1, 1, 1)
 DATE = datetime.date(2026, 11, 25)
 
 
 def tree(text: str, name: str = "policy.toml") -> Document:
-    """The document in `text`; every place in it is line 1."""
-    return Document(name, text, _table(tomllib.loads(text)))
-
-
-def _table(found: dict[str, Any]) -> Table:
-    return Table({key: Item(key, SPAN, _value(value)) for key, value in found.items()}, SPAN)
-
-
-def _value(found: Any) -> Value:
-    if isinstance(found, dict):
-        return Value(_table(found), SPAN)
-    if isinstance(found, list):
-        return Value(tuple(_value(item) for item in found), SPAN)
-    return Value(found, SPAN)
+    """The document in `text`."""
+    return parse(text, name)
 
 
 def load(text: str, **more: Any) -> Loaded:

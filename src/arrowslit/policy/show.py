@@ -119,4 +119,4 @@ def _time(seconds: float) -> str:
 
 def quote(text: str) -> str:
     """A TOML basic string."""
-    return '"' + "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\u{ord(c):04X}") for c in text) + '"'
+    return '"' + "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\U{ord(c):08X}") for c in text) + '"'
