@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers import process
+from tests.peers.certs import Certificate
 from tests.peers.netns import Host
 from tests.peers.process import Running
 
@@ -35,16 +36,20 @@ def front(
     *,
     send_proxy: bool = False,
     allow: Sequence[str] = (),
+    certificate: Certificate | None = None,
     greets: bytes = b"",
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
 ) -> Iterator[HAProxy]:
-    """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses."""
+    """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses.
+
+    With `certificate` it ends TLS, which begins with the connection: it has no STARTTLS.
+    """
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     port = port or process.free_port(host, address)
     config = folder / "haproxy.cfg"
-    config.write_text(_config(to, f"{address}:{port}", send_proxy, allow))
+    config.write_text(_config(to, f"{address}:{port}", send_proxy, allow, certificate))
     argv = process.by_loader("haproxy", "usr/sbin/haproxy", "-db", "-f", str(config))
     ready = process.answers(address, port, greets, host)
     try:
@@ -55,7 +60,9 @@ def front(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _config(to: tuple[str, int], bind: str, send_proxy: bool, allow: Sequence[str]) -> str:
+def _config(
+    to: tuple[str, int], bind: str, send_proxy: bool, allow: Sequence[str], certificate: Certificate | None
+) -> str:
     rules = [f"acl listed src {' '.join(allow)}", "tcp-request connection reject if !listed"] if allow else []
     lines = [
         "global",
@@ -66,7 +73,7 @@ def _config(to: tuple[str, int], bind: str, send_proxy: bool, allow: Sequence[st
         "timeout client 300s",
         "timeout server 300s",
         "listen smtp",
-        f"bind {bind}",
+        f"bind {bind}{f' ssl crt {certificate.chain_file}' if certificate else ''}",
         *rules,
         f"server inner {to[0]}:{to[1]}{' send-proxy-v2' if send_proxy else ''}",
     ]

@@ -235,7 +235,13 @@ def client(
 
 
 @contextmanager
-def filtering(to: tuple[str, int], *, queue: bool, settings: Mapping[str, str] | None = None) -> Iterator[Postfix]:
+def filtering(
+    to: tuple[str, int],
+    *,
+    queue: bool,
+    settings: Mapping[str, str] | None = None,
+    certificate: Certificate | None = None,
+) -> Iterator[Postfix]:
     """Run a Postfix in a gateway's place: it takes mail from 127.0.0.1 alone and passes it on to `to`,
     either while the client waits (`smtpd_proxy_filter`) or through its queue.
     """
@@ -248,5 +254,5 @@ def filtering(to: tuple[str, int], *, queue: bool, settings: Mapping[str, str] |
         **({"relayhost": f"[{to[0]}]:{to[1]}"} if queue else {"smtpd_proxy_filter": f"{to[0]}:{to[1]}"}),
         **(settings or {}),
     }
-    with instance(own) as running:
+    with instance(own, certificate=certificate) as running:
         yield running

@@ -77,12 +77,14 @@ def source_argv(
     recipient: str = "anna@example.test",
     options: Sequence[str] = (),
 ) -> list[str]:
-    """Return the command of smtp-source. `keep`: many messages over one connection."""
+    """Return the command of smtp-source. `keep`: many messages over one connection (its option -d, "don't disconnect
+    after sending a message").
+    """
     address = ipaddress.ip_address(to[0])
     if not (address.is_loopback or any(address in ipaddress.ip_network(net) for net in DOCUMENTATION)):
         raise PeerError(f"{address} is neither loopback nor an address for documentation")
     arguments = ["-m", str(messages), "-s", str(sessions), "-f", sender, "-t", recipient, *options]
-    arguments += [] if keep else ["-d"]
+    arguments += ["-d"] if keep else []
     arguments += ["-l", str(size)] if size else []
     place = f"[{to[0]}]:{to[1]}" if address.version == 6 else f"{to[0]}:{to[1]}"
     return process.by_loader("smtp-source", "usr/sbin/smtp-source", *arguments, f"inet:{place}")
