@@ -43,6 +43,7 @@ def test_records_are_lines_in_order(log: Path) -> None:
 def test_a_flood_becomes_one_record_with_a_count(log: Path) -> None:
     metrics = Metrics()
     writer = DecisionWriter(log, flood=3, metrics=metrics)
+    writer.flush(1000.0)
     for number in range(50):
         writer.write(REFUSAL._replace(id=f"R{number}"))
     writer.write(REFUSAL._replace(id="other", client_address="203.0.113.10"))

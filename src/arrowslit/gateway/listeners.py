@@ -172,15 +172,14 @@ class Listeners:
             del self.open[listener.key]
             listener.socket.close()
 
-    def update_settings(self, plans: Iterable[ListenerPlan]) -> list[Listener]:
-        """Give open listeners the settings of their plans; those that changed."""
-        changed = []
-        for key, plan in keys(plans).items():
-            listener = self.open.get(key)
-            if listener is not None and listener.plan != plan:
-                listener.plan = plan
-                changed.append(listener)
-        return changed
+    def changed(self, plans: Iterable[ListenerPlan]) -> list[Listener]:
+        """Open listeners whose settings are others in these plans, as they are to be; `commit` makes it so."""
+        wanted = keys(plans)
+        return [
+            Listener(key, wanted[key], listener.socket)
+            for key, listener in self.open.items()
+            if key in wanted and listener.plan != wanted[key]
+        ]
 
     def drop_spare(self) -> list[str]:
         """Close the sockets that were passed on and not asked for; their addresses."""

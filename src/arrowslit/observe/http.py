@@ -49,7 +49,8 @@ class _Server(ThreadingMixIn, HTTPServer):
         address = sock.getsockname()
         super().__init__((address[0], address[1]), _Handler, bind_and_activate=False)
         self.socket.close()
-        sock.setblocking(True)
+        # Shared with the parent that takes over: who comes second must not wait in accept().
+        sock.setblocking(False)
         self.socket = sock
         self.registry = registry
         self.unready = unready

@@ -124,9 +124,14 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """Everything so far, as JSON."""
-        values = {name: [[*labels, n] for labels, n in found.items()] for name, found in self._values.items() if found}
-        histograms = {name: [[*labels, n] for labels, n in found.items()] for name, found in self._histograms.items()}
+        values = {name: _rows(found) for name, found in self._values.items() if found}
+        histograms = {name: _rows(found) for name, found in list(self._histograms.items())}
         return {"values": values, "histograms": histograms}
+
+
+def _rows(found: dict[Labels, Any]) -> list[list[Any]]:
+    """As JSON has it. A copy in one step, since another thread may read what the parent is counting."""
+    return [[*labels, list(n) if isinstance(n, list) else n] for labels, n in list(found.items())]
 
 
 def _bounded(known: dict[Labels, Any], labels: Labels) -> Labels:
@@ -206,12 +211,8 @@ def _histogram_sums(snapshots: Iterable[Snapshot]) -> dict[str, dict[Labels, lis
 
 
 def _merged(snapshots: list[Snapshot]) -> Snapshot:
-    values = {name: [[*labels, n] for labels, n in found.items()] for name, found in _sums(snapshots).items()}
-    sums = _histogram_sums(snapshots).items()
-    return {
-        "values": values,
-        "histograms": {name: [[*labels, n] for labels, n in found.items()] for name, found in sums},
-    }
+    values = {name: _rows(found) for name, found in _sums(snapshots).items()}
+    return {"values": values, "histograms": {name: _rows(f) for name, f in _histogram_sums(snapshots).items()}}
 
 
 def _shown(name: str, values: dict[Labels, float]) -> Metric:

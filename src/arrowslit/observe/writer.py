@@ -46,6 +46,7 @@ class DecisionWriter:
         self._flood = flood
         self._syslog_name = syslog_name
         self._second = 0
+        self._turned = float("-inf")
         self._seen: dict[tuple[str | None, str | None], list[int]] = {}
         self._held: dict[tuple[str | None, str | None], Record] = {}
 
@@ -60,9 +61,10 @@ class DecisionWriter:
             self._refusal(record)
 
     def flush(self, now: float) -> None:
-        """Write what is there; `now` is the Unix time in seconds."""
-        if int(now) != self._second:
-            self._end_second(int(now))
+        """Write what is there; `now` is in seconds of any clock that only goes forward."""
+        if now - self._turned >= 1.0:
+            self._turned = now
+            self._end_second()
         for sink in self._sinks():
             sink.flush(now)
             for action, count in sink.dropped.items():
@@ -85,7 +87,7 @@ class DecisionWriter:
 
     def close(self, now: float) -> None:
         """Write what is left, and let go of the files."""
-        self._end_second(int(now))
+        self._end_second()
         self.flush(now)
         for sink in self._sinks():
             sink.close()
@@ -96,8 +98,9 @@ class DecisionWriter:
     # --- floods -------------------------------------------------------------------------------------------------
 
     def _refusal(self, record: Record) -> None:
-        if int(record.time) > self._second:
-            self._end_second(int(record.time))
+        if int(record.time) != self._second:
+            self._second = int(record.time)
+            self._end_second()
         key = (record.client_address, record.reason)
         seen = self._seen.get(key)
         if seen is None:
@@ -111,9 +114,8 @@ class DecisionWriter:
             seen[0] += 1
             self._held[key] = record
 
-    def _end_second(self, second: int) -> None:
+    def _end_second(self) -> None:
         """Write the records that stand for a flood, and begin to count anew."""
-        self._second = second
         held, seen = self._held, self._seen
         self._held, self._seen = {}, {}
         for key, record in held.items():
