@@ -10,8 +10,8 @@ from typing import Final
 
 from arrowslit.policy.access_index import Found, Placed
 from arrowslit.policy.compiled import CompiledServer, Grant
-from arrowslit.policy.conditions import State, View
-from arrowslit.policy.facts import TEMPORARY_FAILURE, UNKNOWN, Facts
+from arrowslit.policy.conditions import NEEDS_ADDRESS, State, View
+from arrowslit.policy.facts import TEMPORARY_FAILURE, UNKNOWN, Facts, Unknown
 from arrowslit.policy.verdict import Outcome, Verdict
 
 END_OF_LIST: Final = "end-of-list"
@@ -19,6 +19,7 @@ END_OF_LIST: Final = "end-of-list"
 
 _END: Final = {outcome: Verdict(outcome) for outcome in Outcome}
 SIGNED_IN: Final = Verdict(Outcome.GRANT, signed_in=True)
+_NEEDS_ADDRESS: Final = Verdict(Outcome.NEEDS, needs=NEEDS_ADDRESS)
 _NEEDS_SIGN_IN: Final = Verdict(Outcome.NEEDS, needs=frozenset({"authenticated_as"}))
 _GRANT: Final = Outcome.GRANT
 REFUSED: Final = _END[Outcome.REFUSE]
@@ -78,11 +79,18 @@ def may_relay(server: CompiledServer, facts: Facts, *, own_entry: bool) -> Verdi
     if server.nobody_relays:
         return REFUSED
     found = judge(server.relay, facts, View.FINAL)
-    if own_entry and not server.relay.only_listed:
-        found = REFUSED
+    if not server.relay.only_listed:
+        found = _for_everybody(found, facts, own_entry=own_entry)
     if found.outcome is _GRANT or not server.signs_in:
         return found
     return _by_sign_in(found, facts)
+
+
+def _for_everybody(found: Verdict, facts: Facts, *, own_entry: bool) -> Verdict:
+    """The end of `all_except_listed` lets relay only somebody of whom at least the address is known."""
+    if own_entry:
+        return REFUSED
+    return _NEEDS_ADDRESS if found.outcome is _GRANT and isinstance(facts.client_address, Unknown) else found
 
 
 def _by_sign_in(found: Verdict, facts: Facts) -> Verdict:
