@@ -83,7 +83,7 @@ def main() -> int:
     """Run until interrupted; the exit code of the gateway."""
     folder, lock = _own_folder(Path(_FOLDER))
     with lock:
-        port = _free_port()
+        port = _free_port((_PORT, 0) if folder == Path(_FOLDER) else (0,))
         (folder / "arrowslit.toml").write_text(_SETTINGS.format(port=port), encoding="utf-8")
         (folder / "policy.toml").write_text(_POLICY, encoding="utf-8")
         command = [sys.executable, "-m", "arrowslit.cli.main", "serve", "-c", str(folder / "arrowslit.toml")]
@@ -130,8 +130,9 @@ def _own_folder(first: Path) -> tuple[Path, IO[str]]:
             return folder, lock
 
 
-def _free_port() -> int:
-    for port in (_PORT, 0):
+def _free_port(wanted: tuple[int, ...]) -> int:
+    """The first of the wanted ports that is free; 0 is any."""
+    for port in wanted:
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("127.0.0.1", port))

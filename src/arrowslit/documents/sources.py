@@ -129,7 +129,8 @@ def _password_files(root: Table) -> Iterator[_Named]:
 
 
 def _finding(named: _Named, name: str, severity: Severity, message: str, help: str = "") -> Finding:
-    return Finding(name, severity, message, named.key, Mark(named.value.span, "named here"), help=help)
+    mark, waivable = Mark(named.value.span, "named here"), severity is not Severity.ERROR
+    return Finding(name, severity, message, named.key, mark, help=help, waivable=waivable)
 
 
 def _read(named: _Named, base: Path, findings: list[Finding]) -> str | None:
