@@ -38,7 +38,7 @@ class Inside:
 
     def records(self, **wanted: object) -> list[dict[str, Any]]:
         """The records so far that have these values."""
-        self.run(lambda: self.state.writer.flush(self.loop.time()))
+        self.run(self.state.flush)
         path = self.folder / "decisions.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]

@@ -76,11 +76,11 @@ class RunningNode:
         return self.process.returncode
 
 
-def settings_text(listeners: list[str], more: str = "") -> str:
+def settings_text(listeners: list[str], more: str = "", workers: int = 1) -> str:
     """An arrowslit.toml; `listeners` are the bodies of [[listeners]] tables."""
     tables = "".join(f"[[listeners]]\n{body}\n" for body in listeners)
     return (
-        f'[node]\nname = "mx.arrowslit.test"\nworkers = 1\n{tables}'
+        f'[node]\nname = "mx.arrowslit.test"\nworkers = {workers}\n{tables}'
         f'[log]\ndecisions = "decisions.jsonl"\nmail = "mail.log"\n{more}'
     )
 
@@ -94,13 +94,14 @@ def serving(
     *,
     prefix: tuple[str, ...] = (),
     address: str = "127.0.0.1",
+    workers: int = 1,
 ) -> Iterator[RunningNode]:
     """Run a node. A listener's body may say `{port}`; each gets a free one. `prefix` runs it in a namespace."""
     bodies = listeners or [f'address = "{address}:{{port}}"']
     ports = [free_port() for _ in bodies]
     texts = [body.replace("{port}", str(port)) for body, port in zip(bodies, ports, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arrowslit.toml").write_text(settings_text(texts, more))
+    (folder / "arrowslit.toml").write_text(settings_text(texts, more, workers))
     (folder / "policy.toml").write_text(policy)
     argv = [*prefix, sys.executable, "-m", "arrowslit.cli.main", "serve", "-c", str(folder / "arrowslit.toml")]
     with (folder / "stderr").open("wb") as errors:

@@ -379,6 +379,7 @@ class Connection:
             self._state.loop.time(),
             self._state.intents,
             lambda hop, address: intent_of(session, transaction, hop, address),
+            self._state.settle,
         )
         self._forwarding.deliver(parcel, self._delivered)
 

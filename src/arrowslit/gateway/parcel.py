@@ -19,7 +19,10 @@ _WHOLE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """See the module. `describe(next_hop, address)` gives the intent's payload; `dot_at` is the client's final dot."""
+    """See the module. `describe(next_hop, address)` gives the intent's payload; `dot_at` is the client's final dot.
+
+    `settle(slot)` lets go of an intent once the record of its outcome is written.
+    """
 
     trace: bytes
     spool: Spool
@@ -28,6 +31,7 @@ class Parcel:
     dot_at: float
     intents: Intents
     describe: Callable[[str, str], bytes]
+    settle: Callable[[int], None]
 
     def young(self, now: float) -> bool:
         """Whether our dot may still go out."""
@@ -42,5 +46,5 @@ class Parcel:
         return self.intents.put(self.describe(next_hop, address))
 
     def close_intent(self, slot: int) -> None:
-        """The outcome is known."""
-        self.intents.done(slot)
+        """The outcome is known. The intent stays until that is on record, or a crash in between would leave no trace."""
+        self.settle(slot)

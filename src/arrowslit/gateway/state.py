@@ -62,6 +62,8 @@ class WorkerState:
     folder: Path
     """The folder of the settings file; Maildirs are relative to it."""
     connections: set[Connection] = field(default_factory=set)
+    settled: list[int] = field(default_factory=list)
+    """Slots of intents whose outcome is known and not yet written."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _second: int = 0
 
@@ -77,6 +79,17 @@ class WorkerState:
             moment.stamp = formatdate(unix)
             moment.date = datetime.datetime.fromtimestamp(unix, datetime.UTC).date()
         return now
+
+    def settle(self, slot: int) -> None:
+        """The outcome of an intent is known; it is let go at the next flush."""
+        self.settled.append(slot)
+
+    def flush(self) -> None:
+        """Write the records that wait, then let go of the intents that they settle."""
+        settled, self.settled = self.settled, []
+        self.writer.flush(self.loop.time())
+        for slot in settled:
+            self.intents.done(slot)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the path of the mail, and keep it from being forgotten."""

@@ -168,7 +168,7 @@ class Worker:
 
     def _flush(self) -> None:
         state = self._the_state()
-        state.writer.flush(self._loop.time())
+        state.flush()
         if not self._done:
             self._loop.call_later(_FLUSH, self._flush)
 
