@@ -8,6 +8,7 @@ last revisions in the folder `revisions` are it. Never judges a policy: a site t
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -157,7 +158,7 @@ def _plan(
     metrics, log = settings.metrics.address, settings.log
     return NodePlan(
         name=settings.node.name,
-        listeners=tuple(_listeners(settings, certificate)),
+        listeners=tuple(_listeners(settings, told["settings"]["listeners"], certificate)),
         policy=source,
         state_directory=settings.node.state.absolute(),
         workers=settings.node.workers,
@@ -169,14 +170,30 @@ def _plan(
     )
 
 
-def _listeners(settings: Settings, certificate: CertificateFiles | None) -> list[ListenerPlan]:
-    files = {}
-    if certificate is not None:
-        files = {"certificate": str(certificate.certificate.absolute()), "key": str(certificate.key.absolute())}
+def _listeners(
+    settings: Settings, told: list[dict[str, Any]], certificate: CertificateFiles | None
+) -> list[ListenerPlan]:
+    """The plans; what a listener is told says all that it depends on, so that a reload sees what has changed."""
+    files = {} if certificate is None else _certificate(certificate, settings.tls.client_ca)
     return [
-        ListenerPlan(listener.address.text, {"index": index, **(files if listener.tls != "off" else {})})
+        ListenerPlan(
+            listener.address.text,
+            {"index": index, "listener": told[index], **(files if listener.tls != "off" else {})},
+        )
         for index, listener in enumerate(settings.listeners)
     ]
+
+
+def _certificate(certificate: CertificateFiles, client_ca: Path | None) -> dict[str, str]:
+    """Where the files are, and a digest: a certificate is mostly renewed in its place."""
+    digest = hashlib.sha256(certificate.certificate.read_bytes() + certificate.key.read_bytes())
+    if client_ca is not None:
+        digest.update(client_ca.read_bytes())
+    return {
+        "certificate": str(certificate.certificate.absolute()),
+        "key": str(certificate.key.absolute()),
+        "digest": digest.hexdigest(),
+    }
 
 
 def _reasons(site: Site) -> list[str]:

@@ -237,6 +237,10 @@ class SharedCounters:
         self._cells[_SESSIONS * self._columns + self._worker] += 1
         return self._total(_SESSIONS * self._columns)
 
+    def node_sessions(self) -> int:
+        """Sessions on the node now."""
+        return self._total(_SESSIONS * self._columns)
+
     def session_closed(self) -> None:
         """One session less."""
         self._cells[_SESSIONS * self._columns + self._worker] -= 1

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+from arrowslit.documents.settings import Settings
 from arrowslit.documents.site import Site
 from arrowslit.documents.sources import normalise_address
 from arrowslit.gateway.counters import SharedCounters
@@ -92,6 +93,21 @@ def make_state(
 def _mail_log(message: dict[str, Any]) -> str | None:
     text = message.get("mail_log")
     return str(text) if text else None
+
+
+def take_settings(state: WorkerState, settings: Settings) -> None:
+    """From now on keep to these settings; what only a restart can change was refused by the parent."""
+    settings.limits.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    node = state.node
+    node.message_bytes = settings.limits.message_bytes
+    node.recipients_a_message = settings.limits.recipients_a_message
+    node.text_line_octets = settings.limits.text_line_bytes
+    node.capabilities_version += 1
+    state.hops.services.times = settings.next_hops
+    state.desk.limits.failures = settings.limits.sign_in_failures
+    if settings.dns != state.settings.dns:
+        state.resolver = Resolver(settings.dns.servers)
+    state.settings = settings
 
 
 def take_policy(state: WorkerState, site: Site) -> None:

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from arrowslit.documents.settings_json import settings_from_json
 from arrowslit.documents.site import Site, site_for_worker
 from arrowslit.gateway.acceptor import Acceptor, End
 from arrowslit.gateway.connection import Connection
 from arrowslit.gateway.counters import CountersPlace, SharedCounters
-from arrowslit.gateway.make_state import listener_parts, make_state, take_policy
+from arrowslit.gateway.make_state import listener_parts, make_state, take_policy, take_settings
 from arrowslit.gateway.state import ListenerParts, WorkerState
 from arrowslit.gateway.worker_link import WorkerLink
 
@@ -106,6 +107,7 @@ class Worker:
         future.add_done_callback(loaded)
 
     def _take_settings(self, message: dict[str, Any]) -> None:
+        take_settings(self._the_state(), settings_from_json(message["settings"]["settings"]))
         self._message["settings"] = message["settings"]
         self._link.send({"is": "settings"})
 
@@ -157,7 +159,7 @@ class Worker:
             state.metrics.add("arrowslit_connections_refused", ("proxy-not-trusted",))
             sock.close()
             return
-        if len(state.connections) >= state.settings.limits.sessions:
+        if state.counters.node_sessions() >= state.settings.limits.sessions:
             state.metrics.add("arrowslit_connections_refused", ("too-many-sessions",))
             refuse_busy(sock, state.node.name)
             return
@@ -180,7 +182,7 @@ class Worker:
         state.hops.forget(now)
         limits = state.settings.limits
         state.node.spool_full = state.counters.spool_total() >= limits.spool_bytes
-        state.node.overloaded = len(state.connections) * 10 >= limits.sessions * 9
+        state.node.overloaded = state.counters.node_sessions() * 10 >= limits.sessions * 9
         state.observe()
         self._link.send({"is": "metrics", "metrics": state.metrics.snapshot(), "sessions": len(state.connections)})
         if not self._done:
