@@ -88,11 +88,12 @@ class Conversation:
         while True:
             try:
                 tls.do_handshake()
-                return
             except ssl.SSLWantReadError:
                 yield _READ
             except ssl.SSLWantWriteError:
                 yield _WRITE
+            else:
+                return
 
     def send(self, data: bytes) -> Waits:
         """Send all of it."""

@@ -106,7 +106,8 @@ def generate(
 ) -> dict[str, Any]:
     """Run the own generator to its end; raises PeerError where the other end did not do what it should."""
     argv = generator_argv(kind, place, seconds, *options, sessions=sessions)
-    done = subprocess.run(argv, capture_output=True, timeout=_MOST_SECONDS, check=False, cwd=root())
+    # Our own interpreter and module.
+    done = subprocess.run(argv, capture_output=True, timeout=_MOST_SECONDS, check=False, cwd=root())  # noqa: S603
     if done.returncode:
         raise PeerError(f"{kind} at port {place[1]}: {done.stdout.decode()} {done.stderr.decode()[-500:]}")
     told: dict[str, Any] = json.loads(done.stdout)

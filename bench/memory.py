@@ -52,7 +52,8 @@ def _idle(way: Way, sessions: int, tls: str) -> float:
         raise ValueError(f"{way.name} has no TLS")
     argv = generator_argv("idle", place, _STAND_SECONDS, "--tls", tls, sessions=sessions)
     before = processes.rss(worker)
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root()) as generator:
+    # Our own interpreter and module.
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root()) as generator:  # noqa: S603
         said = generator.stdout.readline() if generator.stdout else b""
         time.sleep(1.5)
         after = processes.rss(worker)

@@ -28,11 +28,11 @@ A generator sends to X, X passes on to smtp-sink, all on one machine. X is one o
 
 | X | What it is |
 |---|---|
-| nothing | the generator speaks to smtp-sink directly; smtp-sink has no TLS, so there is no such figure under TLS |
-| HAProxy | TCP mode with one `src` rule; it does not read mail. Under TLS it ends TLS that begins with the connection, since it has no STARTTLS |
-| Postfix, proxy filter | `smtpd_proxy_filter`: the client waits for the server behind, as with Arrowslit; one rule on the client's address |
-| Postfix, queue | takes the mail, then sends it on; timed until its queue is empty |
-| Arrowslit | one rule on the client's address, every decision and delivery recorded to `decisions.jsonl`, no mail log |
+| nothing | the generator speaks to smtp-sink directly; not under TLS, which smtp-sink lacks |
+| HAProxy | TCP mode with one `src` rule. It has no STARTTLS: there it ends TLS that begins with the connection |
+| Postfix, proxy filter | `smtpd_proxy_filter`: the client waits for the server behind; one rule on its address |
+| Postfix, queue | takes the mail, then sends it on; timed until its queue is empty; one rule on the client's address |
+| Arrowslit | one rule on the client's address; decisions and deliveries recorded in `decisions.jsonl` |
 
 Plain mail comes from Postfix's smtp-source, mail under TLS from a generator of our own (smtp-source has none), with \
 {sessions} connections at a time. Neither pipelines. Rounds over all X are interleaved; ratios are taken within a \

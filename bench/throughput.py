@@ -80,19 +80,18 @@ def measure(ways: Sequence[Way], loads: Sequence[Load], rounds: int, seconds: fl
 
 def _pace(way: Way, load: Load) -> float:
     """Messages a second, roughly."""
-    for _ in range(2):  # the first fills caches and starts processes
-        measured = send(way, load, messages=_WARM[load.size], seconds=0.3)
+    _sent(way, load, _WARM[load.size], 0.3)  # fills caches and starts processes
+    return _sent(way, load, _WARM[load.size], 0.3).rate
+
+
+def _sent(way: Way, load: Load, messages: int, seconds: float) -> Measured:
+    measured = send(way, load, messages=messages, seconds=seconds)
     if measured is None:
         raise ValueError(f"{way.name} has no TLS")
-    return measured.rate
+    return measured
 
 
 def _undisturbed(way: Way, load: Load, pace: float, seconds: float) -> Measured:
     messages = max(int(pace * seconds), 20)
-    for again in (True, False):
-        measured = send(way, load, messages=messages, seconds=seconds)
-        if measured is None:
-            raise ValueError(f"{way.name} has no TLS")
-        if measured.others < _DISTURBED or not again:
-            break
-    return measured
+    measured = _sent(way, load, messages, seconds)
+    return measured if measured.others < _DISTURBED else _sent(way, load, messages, seconds)
