@@ -19,10 +19,8 @@ class Reply:
     code: int
     enhanced: str
     lines: tuple[str, ...]
-    _wire: bytes = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_wire", _encode(self.code, self.enhanced, self.lines))
+    _wire: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The octets once they were asked for: most replies of next hops never are."""
 
     @property
     def positive(self) -> bool:
@@ -46,7 +44,10 @@ class Reply:
 
     def encode(self) -> bytes:
         """The octets for the wire, every line ended by CR LF and none over 512 octets."""
-        return self._wire
+        wire = self._wire
+        if not wire:
+            wire.append(_encode(self.code, self.enhanced, self.lines))
+        return wire[0]
 
 
 def reply(code: int, enhanced: str, *lines: str) -> Reply:
@@ -56,6 +57,8 @@ def reply(code: int, enhanced: str, *lines: str) -> Reply:
 
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
     prefix = f"{enhanced} " if enhanced else ""
+    if len(lines) == 1:
+        return _line(f"{code} {prefix}{lines[0]}")
     last = len(lines) - 1
     return b"".join(_line(f"{code}{' ' if number == last else '-'}{prefix}{text}") for number, text in enumerate(lines))
 

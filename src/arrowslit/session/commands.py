@@ -7,7 +7,6 @@ once (or asks the gateway first). Decide first, then act: nothing is added to th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arrowslit.mail.address import parse_address
@@ -189,8 +188,7 @@ def _refuse_message(session: Session, reason: str, reply: Any, out: list[Action]
 
 def _decide_data(session: Session, octets: int) -> Decision:
     """The last stage of the policy, now that the size is known."""
-    facts = replace(session.facts(), message_bytes=octets)
-    decision = decide(session.node.policy, Stage.DATA, facts)
+    decision = decide(session.node.policy, Stage.DATA, session.facts(octets=octets))
     if not isinstance(decision, Decision):
         raise TypeError(f"the message's stage needs {sorted(decision.facts)}, which were settled before")
     return decision

@@ -15,6 +15,8 @@ _OWN_RECEIVED = 3
 _RECEIVED = 100
 _EXCHANGE = (b"x-ms-exchange-organization-", b"x-ms-exchange-forest-")
 _RESULTS = b"authentication-results:"
+_AN_EXCHANGE = b"\nx-ms-exchange-"
+_A_RESULT = b"\n" + _RESULTS[:-1]
 
 
 class HeaderFilter:
@@ -82,7 +84,7 @@ class HeaderFilter:
                     self.own_received += 1
 
     def _has_marks(self, lower: bytes) -> bool:
-        return any(b"\n" + mark in lower for mark in _EXCHANGE) or b"\n" + _RESULTS[:-1] in lower
+        return _AN_EXCHANGE in lower or _A_RESULT in lower
 
     def _is_mark(self, field: bytes) -> bool:
         if field.startswith(_EXCHANGE):

@@ -6,6 +6,7 @@ happened and no private detail. Sections are of `gateway-behaviour`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from arrowslit.mail.reply import Reply, reply
@@ -57,6 +58,7 @@ def delivered(transaction_id: str) -> Reply:
     return Reply(250, "2.0.0", (f"{DELIVERED} as {transaction_id}",))
 
 
+@lru_cache(maxsize=64)
 def greeting(text: str) -> Reply:
     """The 220 greeting; `text` begins with our own name (RFC 5321 4.2)."""
     return Reply(220, "", (text,))

@@ -328,9 +328,11 @@ class Session:
             raise AssertionError(f"a session cannot find out {sorted(needs.facts)}")
         self.ask(out, "names", LookUp(self.client_address), again)
 
-    def facts(self, rcpt: events.Rcpt | None = None) -> Facts:
-        """What is known now, about `rcpt` where one is given."""
+    def facts(self, rcpt: events.Rcpt | None = None, octets: int | None = None) -> Facts:
+        """What is known now, about `rcpt` where one is given; `octets` of the message where it is there."""
         transaction = self.transaction
+        if octets is None and transaction:
+            octets = transaction.mail.size
         return Facts(
             virtual_server=self.virtual_server,
             client_address=self.client_address,
@@ -344,7 +346,7 @@ class Session:
             authenticated_as=self.authenticated_as,
             own_addresses=self.own_addresses,
             reverse_path=transaction.mail.reverse_path if transaction else None,
-            message_bytes=transaction.mail.size if transaction else None,
+            message_bytes=octets,
             forward_path=rcpt.forward_path if rcpt else None,
             recipients=len(transaction.accepted) if transaction else 0,
             recipient_listed=self._listed(rcpt),

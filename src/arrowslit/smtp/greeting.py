@@ -29,6 +29,7 @@ def keywords(offer: Offer) -> tuple[str, ...]:
     return tuple(line for said, line in lines if said)
 
 
+@lru_cache(maxsize=64)
 def hello_reply(name: str, text: str, offer: Offer | None) -> Reply:
     """250 with our name and `text`, then the offer; None for HELO."""
     return Reply(250, "", (f"{name} {text}".rstrip(), *(keywords(offer) if offer is not None else ())))
