@@ -99,7 +99,7 @@ def _take_up(folder: Path, ranges: int) -> dict[str, Any]:
     lines = (f"{IPv4Address(at)}-{IPv4Address(at + step // 4)}" for at in range(_FIRST, _FIRST + ranges * step, step))
     (folder / "ranges.txt").write_text("\n".join(lines))
     (folder / "policy.toml").write_text(_POLICY)
-    (folder / "arrowslit.toml").write_text(f'{_SETTINGS}[log]\nmail = "off"\n')
+    (folder / "arrowslit.toml").write_text(f'{_SETTINGS}[log]\nmail = ""\n')
     active = take_up(folder / "arrowslit.toml")
     plan = {"settings": dict(active.plan.settings), "policy": str(active.plan.policy.path)}
     (folder / "plan.json").write_text(json.dumps(plan))

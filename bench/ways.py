@@ -100,7 +100,7 @@ def arrowslit(
     refuse_at: str = "recipient",
     listed: str = '{ computer = "127.0.0.1" }',
     more: str = "",
-    mail_log: str = "off",
+    mail_log: str = "",
 ) -> Iterator[Way]:
     """A node of `arrowslit serve` that passes mail on to `to`."""
     folder.mkdir(parents=True)
