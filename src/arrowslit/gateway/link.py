@@ -54,6 +54,7 @@ class Link:
         "deadline",
         "endpoint",
         "engine",
+        "hop_name",
         "key",
         "on_drained",
         "on_end",
@@ -85,6 +86,7 @@ class Link:
         self.on_drained: Callable[[], None] | None = None
         self.on_end: Callable[[Link], None] | None = None
         self.key: object = None
+        self.hop_name = ""
         self.deadline = float("inf")
         self.opened_at = loop.time()
         self.used = 0

@@ -101,7 +101,7 @@ class NextHops:
         return search
 
     def release(self, link: Link) -> None:
-        """A transaction is done with a healthy link: keep it for the next one, or end it."""
+        """A transaction is done with a healthy link: it goes to whoever waits for one, else into the pool, or ends."""
         link.on_outcome = link.on_drained = None
         times = self.services.times
         if link.closed:
@@ -109,8 +109,22 @@ class NextHops:
         if link.key is None or self.services.loop.time() - link.opened_at > times.age:
             link.end(polite=True)
             return
-        self._idle.setdefault(link.key, []).append(link)
-        link.expect(times.idle)
+        search = self._longest_waiting(link.hop_name)
+        if search is None:
+            self._idle.setdefault(link.key, []).append(link)
+            link.expect(times.idle)
+        elif search.suits(link):
+            self._waiting[search.hop.name].popleft()
+            link.used += 1
+            search.take(link)
+        else:
+            link.end(polite=True)  # it needs the place under the cap
+
+    def _longest_waiting(self, hop_name: str) -> Search | None:
+        queue = self._waiting.get(hop_name)
+        while queue and queue[0].cancelled:
+            queue.popleft()
+        return queue[0] if queue else None
 
     def leave(self, link: Link) -> None:
         """Give up the transaction that is open on `link`: RSET, and into the pool once that is answered 250."""
@@ -283,6 +297,15 @@ class Search:
         if not self.cancelled:
             self._gone(local(OutcomeKind.DEFERRED, replies.NEXT_HOP_BUSY, "next-hop-connections", self.hop.name))
 
+    def suits(self, link: Link) -> bool:
+        """Whether a link that another transaction is done with will do."""
+        wanted = self._wanted
+        return wanted.pooled and not wanted.fresh and wanted.key == link.key
+
+    def take(self, link: Link) -> None:
+        """Such a link, in place of one of its own."""
+        self._found(link)
+
     def cancel(self) -> None:
         """Nobody waits for the answer any more. Harmless after the answer."""
         self.cancelled = True
@@ -329,7 +352,7 @@ class Search:
         )
         plan = TlsPlan() if wish is TlsWish.OFF else self._hops.tls_plan(hop, _server_name(endpoint))
         link = Link(services.loop, services.deadlines, endpoint, settings, plan, services.times, self._wanted.preamble)
-        link.key = self._wanted.key if self._wanted.pooled else None
+        link.key, link.hop_name = (self._wanted.key if self._wanted.pooled else None), hop.name
         link.on_outcome = lambda said: self._said(link, said, plain)
         self._link = link
         link.connect()
