@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import time
@@ -55,10 +56,11 @@ def _idle(way: Way, sessions: int, tls: str) -> float:
     # Our own interpreter and module.
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root()) as generator:  # noqa: S603
         said = generator.stdout.readline() if generator.stdout else b""
+        standing = json.loads(said or b"{}").get("done")
         time.sleep(1.5)
         after = processes.rss(worker)
         generator.communicate()
-    if generator.returncode:
+    if generator.returncode or standing != sessions:
         raise PeerError(f"{sessions} idle sessions: {said.decode()}")
     return (after - before) / sessions
 

@@ -124,7 +124,7 @@ def _look_up_goals(found: LookUps) -> Iterable[Sequence[str]]:
     few, many = (f"{found.decision[ranges]:.2f} µs" for ranges in (lookups.FEW, lookups.MANY))
     slower = f"{found.slower:.2f} ({many} against {few})"
     yield "a decision with 1,000,000 ranges / with 10", "1.5 or less", slower, _yes(found.slower <= lookups.SLOWER_GOAL)
-    yield "a worker loads 1,000,000 ranges", "2 s or less", f"{found.load:.2f} s", _yes(found.load <= lookups.LOAD_GOAL)
+    yield "a worker loads 1,000,000 ranges", "2 s or less", f"{found.load:.3f} s", _yes(found.load <= lookups.LOAD_GOAL)
     used = f"{found.memory / 1e6:.1f} MB"
     yield "memory that they take in a worker", "60 MB or less", used, _yes(found.memory <= lookups.MEMORY_GOAL)
     yield "the parent reads and packs them", "", f"{found.take_up:.1f} s", ""
