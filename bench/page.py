@@ -165,7 +165,8 @@ def _refused(refused: dict[str, list[Measured]]) -> str:
     ]
     text = (
         "## Refused connections\n\nA stranger connects and hangs up when it has heard. Arrowslit with "
-        '`refuse_at = "connect"` answers 554 and records each; HAProxy (`tcp-request connection reject`) closes '
+        '`refuse_at = "connect"` answers 554 and records it (a flood of one address in one record a second); '
+        "HAProxy (`tcp-request connection reject`) closes "
         "without a word or a record; Postfix (`smtpd_client_restrictions`, `smtpd_delay_reject = no`) answers 554 and "
         "logs. The generator takes a core, and bounds what can be seen of HAProxy.\n\n"
     )
