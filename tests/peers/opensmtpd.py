@@ -121,7 +121,8 @@ def next_hop(
         (
             f"table boxes {{ {', '.join(f'{recipient} = vmail' for recipient in recipients)} }}\n"
             f"table ours {{ {', '.join(domains)} }}\n"
-            'action deliver maildir "{inside}/mail/%{{dest.user:lowercase}}@%{{dest.domain:lowercase}}" virtual <boxes>\n'
+            'action deliver maildir "{inside}/mail/%{{dest.user:lowercase}}@%{{dest.domain:lowercase}}" '
+            "virtual <boxes>\n"
             "match from any for domain <ours> action deliver\n"
         )
         .replace("{ ", "{{ ")

@@ -175,9 +175,9 @@ class Connection:
                 self._gone()
                 self._channel.abort()
             else:
-                self._look_at_silence(now)
+                self._look_at_silence()
 
-    def _look_at_silence(self, now: float) -> None:
+    def _look_at_silence(self) -> None:
         """The client says nothing: let the next hop go, and in the end the client too."""
         forwarding = self._forwarding
         if forwarding is not None and forwarding.holds_link:
@@ -241,12 +241,11 @@ class Connection:
             self._lingering = True
             self.deadline = self._state.loop.time() + _LINGER
             self._channel.close(linger=True)
+        elif self._channel.close():
+            self._gone()
         else:
-            if self._channel.close():
-                self._gone()
-            else:
-                self._lingering = True
-                self.deadline = self._state.loop.time() + _LINGER
+            self._lingering = True
+            self.deadline = self._state.loop.time() + _LINGER
 
     def _pause(self, action: actions.Pause) -> None:
         self.deadline = NEVER

@@ -46,5 +46,5 @@ class Parcel:
         return self.intents.put(self.describe(next_hop, address))
 
     def close_intent(self, slot: int) -> None:
-        """The outcome is known. The intent stays until that is on record, or a crash in between would leave no trace."""
+        """The outcome is known. The intent stays until that is on record: a crash in between would leave no trace."""
         self.settle(slot)

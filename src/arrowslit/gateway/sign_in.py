@@ -77,6 +77,7 @@ class SignInDesk:
             tell(TEMPORARY_FAILURE)
             return
         secret = self.secrets.get(where.password_file, "")
+
         def ask() -> bool | Unknown:
             return directory.has_recipient(where, secret, address)
 
