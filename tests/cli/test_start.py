@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.command import EXAMPLES, REPOSITORY
 
-HEAVY = {"argon2", "asyncio", "cryptography", "dns", "OpenSSL", "prometheus_client", "ssl", "uvloop"}
+HEAVY = {"argon2", "asyncio", "cryptography", "dns", "OpenSSL", "prometheus_client", "ssl"}
 COMMANDS = ["--help", "policy lint", "policy test", "explain 203.0.113.9", "user list", "help relay-open"]
 
 

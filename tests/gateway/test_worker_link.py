@@ -1,4 +1,4 @@
-"""Messages and sockets between the parent and a worker, on asyncio and on uvloop, in any pieces."""
+"""Messages and sockets between the parent and a worker, in any pieces."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from arrowslit.gateway.worker_link import ENVIRONMENT, WorkerLink
 
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
-
-@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Any:
-    loop = request.param()
+@pytest.fixture
+def loop() -> Any:
+    loop = asyncio.new_event_loop()
     yield loop
     loop.close()
 
