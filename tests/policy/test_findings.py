@@ -406,3 +406,18 @@ def test_what_covers_only_for_a_time_or_in_tls_covers_nothing() -> None:
     for coverer in ('group = "203.0.113.0/24", require_tls = true', 'group = "203.0.113.0/24", expires = 2027-01-01'):
         text = changed(entry('computer = "203.0.113.3" }, { ' + coverer))
         assert "entry-covered" not in {one.name for one in found_in(text)}
+
+
+def test_a_plain_entry_behind_one_with_a_condition_still_covers() -> None:
+    text = changed(
+        entry(
+            'group = "203.0.113.0/24", require_tls = true }, { group = "203.0.113.0/25" }, { computer = "203.0.113.3"'
+        )
+    )
+    covered = [one.key for one in found_in(text) if one.name == "entry-covered"]
+    assert covered == ["virtual_servers.default.connection_control.only_listed[3]"]
+
+
+def test_a_shared_next_hop_that_we_sign_in_to_is_no_finding() -> None:
+    text = changed((SERVER, 'relay_next_hop = "inner"')).replace(HOP, HOP + '\nusername = "a"\npassword_file = "p"')
+    assert "relay-shares-next-hop" not in {one.name for one in found_in(text)}

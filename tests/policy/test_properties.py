@@ -181,6 +181,18 @@ def test_without_any_fact_nobody_relays(policy: Policy) -> None:
         assert isinstance(answer, Needs) or not answer.relay
 
 
+def test_an_open_relay_still_wants_to_know_the_address() -> None:
+    server = VirtualServer(
+        "default",
+        relay_next_hop="queue",
+        connection_control=ConnectionControl("all_except_listed"),
+        relay_restrictions=RelayRestrictions("all_except_listed"),
+    )
+    policy = Policy(1, NETWORKS, HOPS, {}, {"default": server})
+    facts = Facts(forward_path=Mailbox("u", "elsewhere.example", "u@elsewhere.example"))
+    assert decide(policy, Stage.RECIPIENT, facts) == Needs(frozenset({"client_address"}))
+
+
 @given(policies(), known_facts(), st.sampled_from([View.BEFORE_TLS, View.FINAL, View.WITHOUT_TLS]))
 @settings(max_examples=150)
 def test_look_up_and_walk_agree(policy: Policy, facts: Facts, view: View) -> None:

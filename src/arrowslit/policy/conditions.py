@@ -64,7 +64,7 @@ def condition(entry: Entry, facts: Facts, view: View) -> Status:
             return State.NEEDS, NEEDS_DATE
         if facts.date > entry.expires:
             return NO
-    if entry.require_tls and entry.kind != "certificate":
+    if entry.require_tls:
         return _tls(facts, view)
     return MATCH
 
