@@ -54,12 +54,16 @@ def test_the_plan(folder: Path) -> None:
         3.0,
     )
     assert [listener.address for listener in plan.listeners] == ["127.0.0.1:2525", "[::1]:2526"]
-    assert plan.listeners[0].settings == {
+    first, second = (dict(listener.settings) for listener in plan.listeners)
+    told = plan.settings["settings"]["listeners"]
+    assert (first.pop("listener"), second.pop("listener")) == (told[0], told[1])
+    assert len(first.pop("digest")) == 64
+    assert first == {
         "index": 0,
         "certificate": str(folder / "state" / "tls" / "cert.pem"),
         "key": str(folder / "state" / "tls" / "key.pem"),
     }
-    assert plan.listeners[1].settings == {"index": 1}
+    assert second == {"index": 1}
     assert plan.metrics_address == "127.0.0.1:9625"
     assert (plan.decision_log, plan.mail_log) == (folder / "state" / "decisions.jsonl", str(folder / "mail.log"))
     assert active.certificate is not None

@@ -37,8 +37,10 @@ def test_a_line_says_all_of_the_record_and_is_one_line_of_printable_ascii(record
     assert from_json(line) == clean(record)
 
 
-@given(records().filter(lambda r: len(r.outcome or "") < 20 and len(r.kind) < 20 and len(r.action) < 20))
-def test_an_intent_fits_in_its_slot_whatever_strangers_sent(record: Record) -> None:
+@given(records())
+def test_an_intent_fits_in_its_slot_whatever_strangers_sent(drawn: Record) -> None:
+    ours = {"outcome": (drawn.outcome or "")[:19] or None, "kind": drawn.kind[:19], "action": drawn.action[:19]}
+    record = drawn._replace(**ours)
     kept = to_intent(record)
     assert len(kept) <= INTENT_OCTETS
     assert from_json(kept).id in (clean(record).id, clean(record._replace(id=record.id[:60])).id)

@@ -176,10 +176,15 @@ def _instance(
 
 
 def _trust(config: str) -> None:
-    """Exim gives up its rights, and with them delivery, for a configuration that is not on this list."""
-    trusted = install.root("exim") / "etc/exim4/trusted_configs"
-    with trusted.open("a") as listed:
-        listed.write(f"{config}\n")
+    """Exim gives up its rights, and with them delivery, for a configuration that is not on this list.
+
+    It reads no more than 32 lines, so those of instances that are gone are taken out.
+    """
+    root = install.root("exim")
+    trusted = root / "etc/exim4/trusted_configs"
+    known = trusted.read_text().split() if trusted.exists() else []
+    living = [line for line in known if (root / line.lstrip("/")).parent.is_dir()]
+    trusted.write_text("".join(f"{line}\n" for line in (*living, config)))
 
 
 def _furnish(folder: Path, certificate: Certificate | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ the transaction's way to the next hop. Never decides anything: not who may do wh
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -135,6 +136,23 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """Octets of the client."""
+        try:
+            self._received(data)
+        except Exception as error:
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        """A mistake of ours in one session ends that session, closed and recorded, and no other."""
+        state = self._state
+        state.hops.services.alarm("session-fault", f"{type(error).__name__} in a session; it was ended")
+        state.loop.call_exception_handler({"message": "a session was ended by a fault of ours", "exception": error})
+        self._channel.abort()
+        with contextlib.suppress(Exception):
+            self._gone()
+        state.connections.discard(self)
+        state.deadlines.forget(self)
+
+    def _received(self, data: bytes) -> None:
         state, session = self._state, self.session
         if session.closed:
             return
@@ -203,7 +221,11 @@ class Connection:
 
     def _resume(self, todo: list[Action]) -> None:
         """Go on after an answer; reading may have been paused meanwhile."""
-        self._do(todo)
+        try:
+            self._do(todo)
+        except Exception as error:
+            self._broken(error)
+            return
         session = self.session
         if not self._client_gone and not session.awaiting and not session.closed:
             if session.engine.buffered <= _HELD_OCTETS:
