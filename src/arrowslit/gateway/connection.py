@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -408,7 +409,7 @@ class Connection:
         state, transaction = self._state, self.session.the_transaction()
         hop = state.node.policy.next_hops[transaction.next_hop or ""]
         folder = state.folder / str(hop.address[0].target)
-        unique = f"{int(state.loop.time())}.{transaction.id}.{state.node.name.replace('/', '_')}"
+        unique = f"{int(time.time())}.{transaction.id}.{state.node.name.replace('/', '_')}"
 
         def blocks() -> Any:
             yield action.trace
