@@ -92,6 +92,14 @@ def test_fail2ban_reads_the_address(reason: str, code: int, enhanced: str) -> No
     assert banned(only(REFUSED._replace(reason=reason, code=code, enhanced=enhanced))) == "203.0.113.9"
 
 
+def test_a_refusal_to_connect_that_is_told_at_rcpt_is_a_line_of_rcpt() -> None:
+    text = only(REFUSED._replace(stage="connect"))
+    assert text.startswith("NOQUEUE: reject: RCPT from ")
+    assert banned(text) == "203.0.113.9"
+    early = only(REFUSED._replace(stage="connect", forward_path=None, reverse_path=None))
+    assert early.startswith("NOQUEUE: reject: CONNECT from ")
+
+
 def test_fail2ban_reads_an_ipv6_address() -> None:
     assert banned(only(REFUSED._replace(client_address="2001:db8::9", client_name=None))) == "2001:db8::9"
 

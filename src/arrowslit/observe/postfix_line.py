@@ -70,9 +70,11 @@ def _client(record: Record) -> str:
 
 
 def _command(record: Record) -> str:
-    """The command that was answered; after the message itself it is the end of DATA."""
+    """The command that was answered, which may come later than the stage that decided; after the message, its end."""
     if record.kind == "delivery":
         return _AFTER_DOT
+    if record.kind == "decision" and record.forward_path is not None:
+        return "RCPT"
     return _COMMANDS.get(record.stage or "", "DATA")
 
 
