@@ -63,9 +63,10 @@ def test_none_is_left_out_the_null_reverse_path_is_not() -> None:
 def test_what_strict_readers_refuse_is_replaced() -> None:
     line = to_json(Record(helo_name="a\udcffb", reverse_path="\0", forward_path="\x7f", client_name="\U0001f600"))
     said = json.loads(line)
-    assert (said["helo_name"], said["reverse_path"], said["forward_path"]) == ("a\ufffdb", "\ufffd", "\ufffd")
+    assert (said["helo_name"], said["reverse_path"], said["forward_path"]) == ("a\ufffdb", "\ufffd", "\x7f")
     assert said["client_name"] == "\U0001f600"
     assert b"\\udcff" not in line
+    assert b"\x7f" not in line
 
 
 def test_a_flood_has_a_count() -> None:

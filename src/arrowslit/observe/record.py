@@ -5,7 +5,7 @@ what became of a message at the next hop; `queue_id` is the next hop's own name 
 record stands for a flood of equal refusals ("count" in JSON).
 
 A JSON line is ASCII whatever strangers sent: everything else is escaped, so no line break, control character or
-half of a surrogate pair gets out (the last, NUL and DEL as U+FFFD). Fields that are None are left out. `"v"` is the
+half of a surrogate pair gets out (the last and NUL as U+FFFD). Fields that are None are left out. `"v"` is the
 version of the format: a field may be added within a version, none changes its meaning.
 
 Never reads a clock and never writes: see `observe.writer`.
@@ -145,7 +145,7 @@ def to_json(record: Record) -> bytes:  # noqa: PLR0912  one test a field, unroll
         line += f',"queue_id":{quote(queue)}'
     if seconds is not None:
         line += f',"seconds":{seconds:.3f}'
-    if "\\ud" in line or "\\u0000" in line or "\x7f" in line:
+    if "\\ud" in line or "\\u0000" in line:
         cleaned = clean(record)
         if cleaned != record:
             return to_json(cleaned)
@@ -153,7 +153,7 @@ def to_json(record: Record) -> bytes:  # noqa: PLR0912  one test a field, unroll
 
 
 def clean(record: Record) -> Record:
-    """`record` with NUL, DEL and halves of surrogate pairs in its texts replaced: strict JSON readers refuse a line
+    """`record` with NUL and halves of surrogate pairs in its texts replaced: strict JSON readers refuse a line
     that bears them, and the record would be lost to them.
     """
     return Record._make(_clean(value) if isinstance(value, str) else value for value in record)
@@ -161,7 +161,7 @@ def clean(record: Record) -> Record:
 
 def _clean(text: str) -> str:
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\0", "\ufffd").replace("\x7f", "\ufffd")
+    return whole.replace("\0", "\ufffd")
 
 
 def _remember(key: tuple[Any, ...]) -> str:
