@@ -148,7 +148,7 @@ class Link:
     def lost(self, why: str) -> None:
         """The next hop is gone."""
         if why.startswith("TLS") and self.channel is not None and self.channel.handshaking:
-            self._tell(Broken(Step.TLS, Fault.LOST))
+            self._tell(Broken(Step.TLS, Fault.TLS_FAILED, detail=why))
             return
         self.engine.lost()
         self.turn()
@@ -160,7 +160,8 @@ class Link:
         wanted = self._tls.fingerprints
         shown = layer.peer_certificate
         if wanted and (shown is None or shown.fingerprint not in wanted):
-            self._tell(Broken(Step.TLS, Fault.NOT_OFFERED))
+            said = f"TLS: its certificate is {shown.fingerprint if shown else 'missing'}"
+            self._tell(Broken(Step.TLS, Fault.TLS_FAILED, detail=said))
             return
         self.expect(self.times.command)
         self.engine.tls_started()

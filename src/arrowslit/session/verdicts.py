@@ -24,6 +24,7 @@ FAULTS: dict[Fault, tuple[Reply, str, bool]] = {
     Fault.UNEXPECTED: _GARBAGE,
     Fault.NOT_OFFERED: _OUR_FAULT,
     Fault.BUFFERED_BEHIND_TLS: _GARBAGE,
+    Fault.TLS_FAILED: _OUR_FAULT,
     Fault.LOOP: (replies.NEXT_HOP_LOOP, "next-hop-loop", True),
 }
 """Fault of a connection before the final dot -> what the client is told, the reason, whether an alarm is due."""
@@ -52,7 +53,7 @@ def failed(broken: Broken, hop: str, address: str) -> Outcome:
 def _said(broken: Broken) -> str:
     if broken.reply is not None:
         return f"{broken.reply.code} {broken.reply.enhanced} {broken.reply.text}".strip()
-    return broken.fault.value if broken.fault else "no answer"
+    return broken.detail or (broken.fault.value if broken.fault else "no answer")
 
 
 def verdict(step: Step, said: Reply, hop: NextHop, address: str, *, relay: bool) -> Outcome:

@@ -39,6 +39,7 @@ class Fault(Enum):
     NOT_OFFERED = "extension-not-offered"
     BUFFERED_BEHIND_TLS = "buffered-behind-starttls"
     LOOP = "own-name-in-greeting"
+    TLS_FAILED = "tls-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,14 @@ class Answered:
 class Broken:
     """The connection can't be used any more: a fault, or a refusal of greeting, EHLO, STARTTLS, AUTH or XCLIENT.
 
-    `reply` is what the next hop said, where it said something well-formed. Close the connection.
+    `reply` is what the next hop said, where it said something well-formed; `detail` is the transport's word on the
+    fault, for an administrator. Close the connection.
     """
 
     step: Step
     fault: Fault | None
     reply: Reply | None = None
+    detail: str = ""
 
 
 Outcome = StartHandshake | Ready | Answered | Broken

@@ -1,0 +1,1 @@
+"""The gateway between real servers, clients, balancers and directories. Each test has a positive control."""
