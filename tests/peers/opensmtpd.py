@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.peers import install, maildir, process
 from tests.peers.netns import Host
-from tests.peers.process import Running
+from tests.peers.process import PeerError, Running
 from tests.peers.skeleton import ACCOUNTS
 
 # $1 root, $2 folder of the instance, then the command. What is mounted ends with the last process.
@@ -55,6 +55,18 @@ class OpenSMTPD:
         """Return what was delivered to this recipient, waiting until there are `count`."""
         return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
 
+    def drained(self, seconds: float = 20.0) -> bool:
+        """Wait until its queue is empty; say whether it got so."""
+        queue = self.folder / "spool" / "queue"
+        return process.until(lambda: not any(files for _, _, files in os.walk(queue)), seconds)
+
+    def flush(self) -> None:
+        """Let it try everything again now."""
+        control = process.in_chroot("opensmtpd", "usr/sbin/smtpctl", "schedule", "all")
+        done = process.output(["nsenter", "-t", str(self.running.process.pid), "-m", *control])
+        if done.returncode:
+            raise PeerError(f"smtpctl: {done.stderr}")
+
 
 def _inside(folder: Path) -> str:
     return "/" + str(folder.relative_to(install.root("opensmtpd")))
@@ -65,6 +77,9 @@ def _furnish(folder: Path) -> None:
     root = install.root("opensmtpd")
     for mount_point in ("var/spool/smtpd", "var/run", "run", "var/lib/opensmtpd/empty"):
         (root / mount_point).mkdir(parents=True, exist_ok=True)
+    control = root / "usr/sbin/smtpctl"
+    os.chown(control, 0, ACCOUNTS["opensmtpq"])
+    control.chmod(0o2755)  # it works only with the rights that Debian's maintainer script gives it
     (folder / "run").mkdir(parents=True)
     (folder / "mail").mkdir()
     os.chown(folder / "mail", ACCOUNTS["vmail"], ACCOUNTS["vmail"])

@@ -28,6 +28,9 @@ class ChannelOwner(Protocol):
     def lost(self, why: str) -> None:
         """The other end is gone; `why` is empty for an orderly end. The channel is closed. Told at most once."""
 
+    def ended(self) -> bool:
+        """The other end sends nothing more (it may still read). True to go on writing; else `lost` follows."""
+
     def tls_started(self, layer: TlsLayer) -> None:
         """The handshake is done."""
 
@@ -41,6 +44,8 @@ class Channel:
     __slots__ = (
         "_backlog",
         "_closing",
+        "_ended",
+        "_ending",
         "_fd",
         "_loop",
         "_owner",
@@ -66,6 +71,8 @@ class Channel:
         self._reading = False
         self.handshaking = False
         self._closing = ""
+        self._ended = False
+        self._ending = False
         self.tls: TlsLayer | None = None
         self.closed = False
 
@@ -76,7 +83,7 @@ class Channel:
 
     def start_reading(self) -> None:
         """Tell the owner of octets from now on."""
-        if not self._reading and not self.closed:
+        if not self._reading and not self.closed and not self._ended:
             self._reading = True
             self._loop.add_reader(self._fd, self._readable)
 
@@ -118,6 +125,12 @@ class Channel:
             self._finish()
         return self.closed
 
+    def end_writing(self) -> None:
+        """Once everything is sent, tell the other end that nothing more comes; it may go on (plain TCP only)."""
+        self._ending = True
+        if not self._backlog and not self.closed:
+            self._end_our_side()
+
     def abort(self) -> None:
         """Close now. The owner is not told."""
         if self.closed:
@@ -139,11 +152,23 @@ class Channel:
 
     def _finish(self) -> None:
         if self._closing == "linger":
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
+            self._end_our_side()
             self.start_reading()
         else:
             self.abort()
+
+    def _end_our_side(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _end_of_input(self) -> None:
+        """A client may have said all it has to say and now read only, as Exim does behind its last QUIT."""
+        if self.closed:
+            return
+        self.pause_reading()
+        self._ended = True
+        if self._closing or self.handshaking or not self._owner.ended():
+            self._fail("")
 
     def _fail(self, why: str) -> None:
         if not self.closed:
@@ -159,7 +184,7 @@ class Channel:
             self._fail(error.strerror or str(error))
             return
         if not data:
-            self._fail("")
+            self._end_of_input()
         elif self._closing:
             return
         elif self.tls is None:
@@ -199,7 +224,7 @@ class Channel:
         if plain:
             self._owner.received(plain)
         if ended:
-            self._fail("")
+            self._end_of_input()
 
     def _write(self, data: bytes) -> None:
         if not data or self.closed:
@@ -237,5 +262,7 @@ class Channel:
         self._loop.remove_writer(self._fd)
         if self._closing:
             self._finish()
+        elif self._ending:
+            self._end_our_side()
         else:
             self._owner.drained()

@@ -53,6 +53,7 @@ class Connection:
         "_client_gone",
         "_forwarding",
         "_identity",
+        "_input_ended",
         "_last_octets",
         "_lingering",
         "_parts",
@@ -83,6 +84,7 @@ class Connection:
         self._last_octets = 0.0
         self._lingering = False
         self._client_gone = False
+        self._input_ended = False
         self.deadline = NEVER
         open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
         self.session = Session(state.node, parts.listener, peer, open_now)
@@ -171,6 +173,13 @@ class Connection:
         """The client is gone."""
         self._gone()
 
+    def ended(self) -> bool:
+        """The client sends nothing more. Where commands of it still wait, it reads their answers (Exim pipelines QUIT
+        and then ends its side); where none do, it is gone."""
+        session = self.session
+        self._input_ended = bool(session.awaiting) and not session.closed and session.engine.buffered > 0
+        return self._input_ended
+
     def tls_started(self, layer: TlsLayer) -> None:
         """The handshake is done."""
         self._resume(self.session.tls_started(layer.description, layer.peer_certificate))
@@ -228,7 +237,10 @@ class Connection:
             self._broken(error)
             return
         session = self.session
-        if not self._client_gone and not session.awaiting and not session.closed:
+        if self._input_ended and not self._client_gone and not session.awaiting and not session.closed:
+            self._channel.abort()
+            self.lost("")
+        elif not self._client_gone and not session.awaiting and not session.closed:
             if session.engine.buffered <= _HELD_OCTETS:
                 self._channel.start_reading()
             if self._spool is None:
@@ -389,6 +401,9 @@ class Connection:
         self.deadline = NEVER
         if spool.failed:
             self._delivered(local(OutcomeKind.DEFERRED, replies.SPOOL_FULL, "spool-full"))
+            return
+        if self._input_ended and not session.engine.buffered:  # not even QUIT waits: nobody reads the answer
+            self._delivered(local(OutcomeKind.DEFERRED, replies.TOO_LATE, "client-gone"))
             return
         if self._forwarding is None:
             self._to_maildir(action, spool)

@@ -155,6 +155,10 @@ class Link:
         if not self.closed:
             self._tell(Broken(Step.IDLE, Fault.LOST))
 
+    def ended(self) -> bool:
+        """A next hop that says nothing more is of no use."""
+        return False
+
     def tls_started(self, layer: TlsLayer) -> None:
         """The handshake is done: compare the fingerprint where one is wanted."""
         wanted = self._tls.fingerprints

@@ -146,7 +146,7 @@ class NextHops:
 
     def close_idle(self) -> None:
         """End every link that waits in the pool."""
-        for links in self._idle.values():
+        for links in tuple(self._idle.values()):  # each link that ends takes itself out
             for link in tuple(links):
                 link.end(polite=True)
 

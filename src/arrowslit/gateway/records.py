@@ -56,7 +56,7 @@ class Recorder:
             would_be=decision.would_be.reason if decision and decision.would_be else None,
             next_hop=(outcome.next_hop if outcome else next_hop) or None,
             next_hop_address=outcome.address or None if outcome else None,
-            outcome=_outcome(session, note),
+            outcome=_outcome(note),
             protocol=protocol_keyword(
                 extended=session.extended,
                 tls=bool(session.tls),
@@ -95,12 +95,12 @@ def _action(note: Note) -> str:
     return PolicyAction.DEFER.value if reply.transient else PolicyAction.PERMIT.value
 
 
-def _outcome(session: Session, note: Note) -> str | None:
+def _outcome(note: Note) -> str | None:
     outcome = note.outcome
     if outcome is None:
         return "client gone" if note.reason == "client-gone" else None
     word = _OUTCOMES[outcome.kind]
-    return f"{word}, client gone" if session.closed and outcome.kind is OutcomeKind.DELIVERED else word
+    return f"{word}, client gone" if note.client_gone and outcome.kind is OutcomeKind.DELIVERED else word
 
 
 def _said(reply: Reply) -> str:

@@ -1,7 +1,7 @@
 """Plain TCP both ways after connection control, where nothing may stand in the SMTP (hybrid Exchange).
 
-Octets that were read already go first. Each side's end is passed on; both are closed when either breaks or nothing
-has moved for `IDLE` seconds. Never looks at an octet.
+Octets that were read already go first. Each side's end is passed on, and the other may go on; both are closed when
+both have ended, when either breaks, or when nothing has moved for `IDLE` seconds. Never looks at an octet.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ _WINDOW = 262_144
 class _Side:
     """One of the two channels; what it reads goes to the other."""
 
-    __slots__ = ("_splice", "channel")
+    __slots__ = ("_splice", "channel", "has_ended")
 
     def __init__(self, splice: Splice, sock: socket.socket) -> None:
         self._splice = splice
+        self.has_ended = False
         self.channel = Channel(splice.loop, sock, self)
 
     def received(self, data: bytes) -> None:
@@ -38,8 +39,13 @@ class _Side:
         if other.channel.backlog > _WINDOW:
             self.channel.pause_reading()
 
+    def ended(self) -> bool:
+        """Nothing more comes from this side, which may still read: the other side is told so."""
+        self.has_ended = True
+        return self._splice.half_ended(self)
+
     def lost(self, _why: str) -> None:
-        """The end of one side is the end of the other, once all is sent."""
+        """Where one side breaks, that is the end of the other, once all is sent."""
         self._splice.ended(self)
 
     def tls_started(self, layer: TlsLayer) -> None:
@@ -108,11 +114,21 @@ class Splice:
             raise AssertionError("octets before the connection stands")
         return self._server if side is self._client else self._client
 
+    def half_ended(self, side: _Side) -> bool:
+        """Pass on that one side sends nothing more; False where the other has ended too and all is over."""
+        other = self.other(side)
+        if other.has_ended:
+            return False
+        other.channel.end_writing()
+        return True
+
     def ended(self, side: _Side) -> None:
         """One side is closed: send what the other still gets, then close that too."""
         other = self._server if side is self._client else self._client
         if other is None or other.channel.close():
             self.close("spliced")
+        else:
+            self.deadline = self.loop.time() + _CONNECT
 
     def expired(self) -> None:
         """Nothing moved for too long, or the connection was not made in time."""

@@ -123,7 +123,7 @@ class NoteKind(Enum):
 class Note:
     """Make a record of this. The gateway adds what it knows of the session.
 
-    `decision` for DECISION; `reason` names why otherwise. `reply` is what the client was told.
+    `decision` for DECISION; `reason` names why otherwise. `reply` is what the client was told, unless it was gone.
     """
 
     kind: NoteKind
@@ -133,6 +133,7 @@ class Note:
     rcpt: Rcpt | None = None
     outcome: Outcome | None = None
     transaction: Transaction | None = None
+    client_gone: bool = False
 
 
 class SignInResult(Enum):

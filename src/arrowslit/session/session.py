@@ -417,7 +417,7 @@ class Session:
         outcome: Outcome | None = None,
     ) -> None:
         """Have a record made, with the transaction as it is now."""
-        out.append(Note(kind, reason, reply, decision, rcpt, outcome, self.transaction))
+        out.append(Note(kind, reason, reply, decision, rcpt, outcome, self.transaction, self.closed))
 
     def close(self, out: list[Action], *, linger: bool = True) -> None:
         """The end, once everything before has been sent."""
