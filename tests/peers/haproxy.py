@@ -35,6 +35,8 @@ def front(
     to: tuple[str, int],
     *,
     send_proxy: bool = False,
+    version: int = 2,
+    checks: bool = False,
     allow: Sequence[str] = (),
     certificate: Certificate | None = None,
     greets: bytes = b"",
@@ -44,12 +46,13 @@ def front(
 ) -> Iterator[HAProxy]:
     """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses.
 
-    With `certificate` it ends TLS, which begins with the connection: it has no STARTTLS.
+    `version` is that of the PROXY header. With `checks` it looks every 100 ms whether `to` is there, with a header
+    of its own. With `certificate` it ends TLS, which begins with the connection: it has no STARTTLS.
     """
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     port = port or process.free_port(host, address)
     config = folder / "haproxy.cfg"
-    config.write_text(_config(to, f"{address}:{port}", send_proxy, allow, certificate))
+    config.write_text(_config(to, f"{address}:{port}", _options(send_proxy, version, checks), allow, certificate))
     argv = process.by_loader("haproxy", "usr/sbin/haproxy", "-db", "-f", str(config))
     ready = process.answers(address, port, greets, host)
     try:
@@ -60,9 +63,12 @@ def front(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _config(
-    to: tuple[str, int], bind: str, send_proxy: bool, allow: Sequence[str], certificate: Certificate | None
-) -> str:
+def _options(send_proxy: bool, version: int, checks: bool) -> str:
+    header = {1: " send-proxy", 2: " send-proxy-v2"}[version] if send_proxy else ""
+    return header + (" check inter 100ms check-send-proxy" if checks else "")
+
+
+def _config(to: tuple[str, int], bind: str, options: str, allow: Sequence[str], certificate: Certificate | None) -> str:
     rules = [f"acl listed src {' '.join(allow)}", "tcp-request connection reject if !listed"] if allow else []
     lines = [
         "global",
@@ -75,6 +81,6 @@ def _config(
         "listen smtp",
         f"bind {bind}{f' ssl crt {certificate.chain_file}' if certificate else ''}",
         *rules,
-        f"server inner {to[0]}:{to[1]}{' send-proxy-v2' if send_proxy else ''}",
+        f"server inner {to[0]}:{to[1]}{options}",
     ]
     return "\n".join(lines) + "\n"
