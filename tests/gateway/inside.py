@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import os
 import socket
 import threading
 import time
@@ -74,6 +75,17 @@ class Inside:
 
         self.run(nearer)
 
+    def pass_time(self, seconds: float) -> None:
+        """As `hurry`, and what a message's pace is measured by is longer ago too."""
+
+        def longer_ago() -> None:
+            for connection in self.state.connections:
+                connection._body_since -= seconds
+                connection._last_octets -= seconds
+
+        self.run(longer_ago)
+        self.hurry(seconds)
+
 
 @contextmanager
 def inside(
@@ -139,3 +151,5 @@ def inside(
         thread.join(10)
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+        counters.detach()
+        os.close(counters.place.fd)

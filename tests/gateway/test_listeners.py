@@ -6,12 +6,12 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from arrowslit.gateway.listeners import INHERITED, ListenerError, Listeners, split_address
 from arrowslit.gateway.plan import ListenerPlan
+from tests.gateway import descriptors
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_an_address_that_stands_twice(listeners: Listeners) -> None:
 
 def test_one_that_fails_leaves_all_as_it_was(listeners: Listeners) -> None:
     before = opened(listeners, "127.0.0.1:0")
-    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    before_open = descriptors.count()
     with pytest.raises(ListenerError, match="does not have the address"):
         opened(listeners, "127.0.0.1:0", "127.0.0.1:0", "203.0.113.1:0")
     assert [at.bound for at in listeners.open.values()] == before
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert descriptors.count() == before_open
 
 
 def free_port() -> int:

@@ -152,7 +152,12 @@ def test_a_killed_worker_is_started_again_and_gives_back_what_it_had(node: Node)
     (number,) = [number for number, pid in before.items() if pid == client.pid]
     client.say("intent")
     os.kill(client.pid, signal.SIGKILL)
-    node.until(lambda: len(node.workers()) == 2 and node.workers()[number] != client.pid)
+
+    def replaced() -> bool:
+        workers = node.workers()
+        return len(workers) == 2 and workers[number] != client.pid
+
+    node.until(replaced)
     client.close()
     status = node.status()
     assert status["sessions"] == 0

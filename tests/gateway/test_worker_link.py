@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from arrowslit.gateway.worker_link import ENVIRONMENT, WorkerLink
+from tests.gateway import descriptors
 
 
 @pytest.fixture
@@ -140,13 +140,13 @@ def test_a_frame_that_is_too_long_ends_the_link(loop: asyncio.AbstractEventLoop)
 
 
 def test_descriptors_that_nobody_took_are_closed(loop: asyncio.AbstractEventLoop) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors.count()
     ours, theirs = map(WorkerLink, WorkerLink.pair())
     with socket.create_server(("127.0.0.1", 0)) as one:
         ours.send({"n": 1}, [one.fileno()])
         ours.close()
     theirs.close()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors.count() == before
 
 
 def test_a_worker_started_by_hand_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

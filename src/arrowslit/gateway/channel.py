@@ -93,6 +93,13 @@ class Channel:
             self._reading = False
             self._loop.remove_reader(self._fd)
 
+    def read_early(self) -> bytes:
+        """What the other end has sent by now, without waiting; for whoever must not have spoken yet."""
+        try:
+            return self._recv(READ_OCTETS)
+        except OSError:  # nothing yet; what is really wrong comes up again when it is read
+            return b""
+
     def start_tls(self, layer: TlsLayer, first: bytes = b"") -> None:
         """From now on the octets are TLS; `first` were read already. `tls_started` or `lost` follows."""
         self.tls = layer
@@ -107,7 +114,7 @@ class Channel:
             try:
                 data = self.tls.encrypt(data)
             except TlsError as failure:
-                self._fail(str(failure))
+                self._loop.call_soon(self._fail, str(failure))  # never under the feet of whoever writes
                 return
         self._write(data)
 

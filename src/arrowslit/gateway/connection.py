@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -41,6 +42,11 @@ _HELD_OCTETS = 16_384
 _LINGER = 3.0
 _LOOK = 5.0
 _RATE_AFTER = 180.0
+_UNREAD_REPLIES = 65_536
+"""Octets of replies that may wait for the client to read them; beyond, nothing more of it is read."""
+_OVERLOADED_COMMAND = 10.0
+_LONGEST_ANSWER = 700.0
+"""Seconds after which an answer that the session waits for will not come any more: longer than anything may take."""
 
 
 class Connection:
@@ -51,16 +57,19 @@ class Connection:
         "_body_since",
         "_channel",
         "_client_gone",
+        "_doing",
         "_forwarding",
         "_identity",
         "_input_ended",
         "_last_octets",
         "_lingering",
+        "_maildir",
         "_parts",
         "_pinned",
         "_source",
         "_spool",
         "_state",
+        "_todo",
         "deadline",
         "session",
     )
@@ -77,6 +86,7 @@ class Connection:
         self._channel = Channel(state.loop, sock, self)
         self._spool: Spool | None = None
         self._forwarding: Forwarding | None = None
+        self._maildir: NextHop | None = None
         self._pinned: Link | None = None
         self._source: bytes | None = None
         self._body_since = 0.0
@@ -85,6 +95,8 @@ class Connection:
         self._lingering = False
         self._client_gone = False
         self._input_ended = False
+        self._doing = False
+        self._todo: deque[Action] = deque()
         self.deadline = NEVER
         open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
         self.session = Session(state.node, parts.listener, peer, open_now)
@@ -98,11 +110,23 @@ class Connection:
         state.connections.add(self)
         state.deadlines.watch(self)
         state.counters.session_opened()
-        first = state.settings.timeouts.proxy_header if self._parts.listener.expect_proxy else None
-        self._channel.start_reading()
+        try:
+            self._channel.start_reading()
+            if not self._parts.listener.expect_proxy:
+                self._await_command(state.loop.time())
+                self._begin()
+            else:
+                self.deadline = state.loop.time() + state.settings.timeouts.proxy_header
+        except Exception as error:
+            self._broken(error)
+
+    def _begin(self) -> None:
+        """Whoever has spoken by now spoke before the greeting (implicit TLS begins with the client's hello)."""
+        if self._parts.listener.tls != "implicit":
+            early = self._channel.read_early()
+            if early:
+                self._do(self.session.receive(early))
         self._do(self.session.open())
-        if first is not None:
-            self.deadline = state.loop.time() + first
 
     def _count(self, address: IPAddress) -> int:
         self._source = source_key(address)
@@ -135,6 +159,31 @@ class Connection:
         if self._pinned is not None and self.session.awaiting != "deliver":
             self._pinned.end(polite=True)
 
+    def _broken(self, error: Exception) -> None:
+        """A mistake of ours in one session ends that session, with 421 and on record, and no other."""
+        state = self._state
+        state.hops.services.alarm("session-fault", f"{type(error).__name__} in a session; it was ended")
+        state.metrics.add("arrowslit_faults", ("session-fault",))
+        self._todo.clear()
+        self._doing = False
+        with contextlib.suppress(Exception):
+            self._channel.write(replies.FAULT.encode())
+        self.session.closed = True
+        for work in (self._gone, self._let_go):
+            with contextlib.suppress(Exception):
+                work()
+        self._channel.close()
+        state.loop.call_later(_LINGER, self._channel.abort)
+        state.loop.call_exception_handler({"message": "a session was ended by a fault of ours", "exception": error})
+
+    def _let_go(self) -> None:
+        """After a fault: what ends of the session were left."""
+        if self._forwarding is not None:
+            self._forwarding.abandon()
+        self._end_transaction()
+        if self._pinned is not None:
+            self._pinned.end()
+
     # --- what the channel says ----------------------------------------------------------------------------------
 
     def received(self, data: bytes) -> None:
@@ -144,17 +193,6 @@ class Connection:
         except Exception as error:
             self._broken(error)
 
-    def _broken(self, error: Exception) -> None:
-        """A mistake of ours in one session ends that session, closed and recorded, and no other."""
-        state = self._state
-        state.hops.services.alarm("session-fault", f"{type(error).__name__} in a session; it was ended")
-        state.loop.call_exception_handler({"message": "a session was ended by a fault of ours", "exception": error})
-        self._channel.abort()
-        with contextlib.suppress(Exception):
-            self._gone()
-        state.connections.discard(self)
-        state.deadlines.forget(self)
-
     def _received(self, data: bytes) -> None:
         state, session = self._state, self.session
         if session.closed:
@@ -163,15 +201,19 @@ class Connection:
         self._last_octets = now
         if self._spool is not None:
             self._body_octets += len(data)
-        self._do(session.receive(data))
-        if session.engine.buffered > _HELD_OCTETS:
+        todo = session.receive(data)
+        self._do(todo)
+        if session.engine.buffered > _HELD_OCTETS or self._channel.backlog > _UNREAD_REPLIES:
             self._channel.pause_reading()
-        if self._spool is None and not session.awaiting and not self._lingering:
-            self._await_command(now)
+        if todo and self._spool is None and not session.awaiting and not session.closed:
+            self._await_command(now)  # half a command puts nothing off
 
     def lost(self, _why: str) -> None:
         """The client is gone."""
-        self._gone()
+        try:
+            self._gone()
+        except Exception as error:
+            self._broken(error)
 
     def ended(self) -> bool:
         """The client sends nothing more. Where commands of it still wait, it reads their answers (Exim pipelines QUIT
@@ -185,10 +227,20 @@ class Connection:
         self._resume(self.session.tls_started(layer.description, layer.peer_certificate))
 
     def drained(self) -> None:
-        """Replies that waited have gone out."""
+        """Replies that waited have gone out: go on reading."""
+        session = self.session
+        if not session.awaiting and not session.closed and session.engine.buffered <= _HELD_OCTETS:
+            self._channel.start_reading()
 
     def expired(self) -> None:
-        """A deadline has passed: whose was it?"""
+        """A deadline has passed."""
+        try:
+            self._expired()
+        except Exception as error:
+            self._broken(error)
+
+    def _expired(self) -> None:
+        """Whose deadline was it?"""
         now = self._state.tick()
         forwarding = self._forwarding
         if self._lingering:
@@ -204,13 +256,15 @@ class Connection:
                 self._channel.abort()
             else:
                 self._look_at_silence()
+        elif self.session.awaiting and not self._client_gone:
+            raise TimeoutError(f"no answer to {self.session.awaiting}")
 
     def _look_at_silence(self) -> None:
         """The client says nothing: let the next hop go, and in the end the client too."""
         forwarding = self._forwarding
         if forwarding is not None and forwarding.holds_link:
             forwarding.slow_body()
-            self.deadline = self._last_octets + self._state.settings.timeouts.command
+            self.deadline = self._last_octets + self._patience()
         else:
             self._do(self.session.timed_out())
 
@@ -241,7 +295,7 @@ class Connection:
             self._channel.abort()
             self.lost("")
         elif not self._client_gone and not session.awaiting and not session.closed:
-            if session.engine.buffered <= _HELD_OCTETS:
+            if session.engine.buffered <= _HELD_OCTETS and self._channel.backlog <= _UNREAD_REPLIES:
                 self._channel.start_reading()
             if self._spool is None:
                 self._await_command(self._state.loop.time())
@@ -249,11 +303,27 @@ class Connection:
     def _await_command(self, now: float) -> None:
         """The client has the word; a next hop that waits with it is let go before long."""
         holding = self._forwarding is not None and self._forwarding.holds_link
-        self.deadline = now + (_LOOK if holding else self._state.settings.timeouts.command)
+        self.deadline = now + (_LOOK if holding else self._patience())
+
+    def _patience(self) -> float:
+        """Seconds that the client has for a command; little under overload (gateway-behaviour 5)."""
+        command = self._state.settings.timeouts.command
+        return min(command, _OVERLOADED_COMMAND) if self._state.node.overloaded else command
 
     def _do(self, todo: list[Action]) -> None:
+        """Do these, in order. What is answered at once while something is being done comes behind it."""
+        self._todo.extend(todo)
+        if self._doing:
+            return
+        self._doing = True
+        self._do_all()
+        self._doing = False
+
+    def _do_all(self) -> None:
+        waiting = self._todo
         replies_: list[bytes] = []
-        for action in todo:
+        while waiting:
+            action = waiting.popleft()
             kind = type(action)
             if kind is bytes:
                 replies_.append(cast(bytes, action))
@@ -264,6 +334,8 @@ class Connection:
                 if replies_ and kind in _FLUSH_BEFORE:
                     self._channel.write(b"".join(replies_))
                     replies_.clear()
+                if self._client_gone and kind in _FOR_A_CLIENT:
+                    continue
                 _DOERS[kind](self, action)
         if replies_:
             self._channel.write(replies_[0] if len(replies_) == 1 else b"".join(replies_))
@@ -283,7 +355,7 @@ class Connection:
             self.deadline = self._state.loop.time() + _LINGER
 
     def _pause(self, action: actions.Pause) -> None:
-        self.deadline = NEVER
+        self.deadline = self._state.loop.time() + _LONGEST_ANSWER
         self._state.loop.call_later(action.seconds, self._paused)
 
     def _paused(self) -> None:
@@ -302,11 +374,16 @@ class Connection:
         self._channel.start_tls(new_tls(), self.session.engine.take_unread())
 
     def _look_up(self, action: actions.LookUp) -> None:
-        self.deadline = NEVER
         state = self._state
+        self.deadline = state.loop.time() + _LONGEST_ANSWER
 
         async def ask() -> None:
-            reverse, name = await client_names(action.client_address, state.resolver, state.settings.dns.timeout)
+            reverse: str | Unknown | None = TEMPORARY_FAILURE
+            name: str | Unknown | None = TEMPORARY_FAILURE
+            try:
+                reverse, name = await client_names(action.client_address, state.resolver, state.settings.dns.timeout)
+            except Exception as error:
+                state.hops.services.alarm("dns-fault", f"{type(error).__name__} while a client's name was looked up")
             state.tick()
             if not self._client_gone:
                 self._resume(self.session.looked_up(reverse, name))
@@ -324,10 +401,13 @@ class Connection:
     # --- signing in and recipients ------------------------------------------------------------------------------
 
     def _check_credentials(self, action: actions.CheckCredentials) -> None:
-        self.deadline = NEVER
+        self.deadline = self._state.loop.time() + _LONGEST_ANSWER
         self._state.desk.check(self.session, self._identity, action.credentials, self._keep, self._signed_in)
 
     def _keep(self, link: Link) -> None:
+        if self._pinned is not None:
+            self._pinned.end(polite=True)
+        link.deadline = NEVER  # it lives as long as the session does
         if self._client_gone:
             link.end(polite=True)
         else:
@@ -339,7 +419,7 @@ class Connection:
             self._resume(self.session.signed_in(answer))
 
     def _check_recipient(self, action: actions.CheckRecipient) -> None:
-        self.deadline = NEVER
+        self.deadline = self._state.loop.time() + _LONGEST_ANSWER
         hop = self._next_hop_of(action.recipient)
         if hop is None:
             self._recipient_checked(TEMPORARY_FAILURE)
@@ -361,18 +441,23 @@ class Connection:
 
     def _verify(self, action: actions.Verify) -> None:
         hop = self._state.node.policy.next_hops[action.next_hop]
+        forwarding = self._forwarding
+        elsewhere = forwarding is not None and (forwarding.name, forwarding.relay) != (action.next_hop, action.relay)
+        if forwarding is not None and elsewhere and not forwarding.has_recipients:
+            forwarding.abandon()  # those before were refused, and at another next hop
+            self._forwarding = forwarding = None
         if hop.address[0].scheme == "maildir":
+            self._maildir = hop
             address = str(hop.address[0].target)
             self._verified(local(OutcomeKind.ACCEPTED, replies.RECIPIENT_OK, "maildir", hop.name, address))
             return
-        forwarding = self._forwarding
         if forwarding is None:
             forwarding = Forwarding(self._state.hops, action.next_hop, action.mail, self._identity, relay=action.relay)
             if self._pinned is not None and action.next_hop == self._relay_next_hop():
                 forwarding.pin(self._pinned)
             self._forwarding = forwarding
+        self.deadline = self._state.loop.time() + self._state.hops.services.times.verdict
         forwarding.verify(action.rcpt, self._verified)
-        self.deadline = forwarding.deadline
 
     def _relay_next_hop(self) -> str | None:
         return self._state.node.virtual_server(self.session.virtual_server).relay_next_hop
@@ -398,7 +483,7 @@ class Connection:
         transaction = session.the_transaction()
         if spool is None:
             raise AssertionError("a delivery without a message")
-        self.deadline = NEVER
+        self.deadline = self._state.loop.time() + _LONGEST_ANSWER
         if spool.failed:
             self._delivered(local(OutcomeKind.DEFERRED, replies.SPOOL_FULL, "spool-full"))
             return
@@ -406,7 +491,7 @@ class Connection:
             self._delivered(local(OutcomeKind.DEFERRED, replies.TOO_LATE, "client-gone"))
             return
         if self._forwarding is None:
-            self._to_maildir(action, spool)
+            self._to_maildir(action, spool, self._maildir)
             return
         parcel = Parcel(
             action.trace,
@@ -420,9 +505,10 @@ class Connection:
         )
         self._forwarding.deliver(parcel, self._delivered)
 
-    def _to_maildir(self, action: actions.Deliver, spool: Spool) -> None:
+    def _to_maildir(self, action: actions.Deliver, spool: Spool, hop: NextHop | None) -> None:
         state, transaction = self._state, self.session.the_transaction()
-        hop = state.node.policy.next_hops[transaction.next_hop or ""]
+        if hop is None:
+            raise AssertionError("a delivery that no next hop was asked about")
         folder = state.folder / str(hop.address[0].target)
         unique = f"{int(time.time())}.{transaction.id}.{state.node.name.replace('/', '_')}"
 
@@ -435,7 +521,7 @@ class Connection:
             answer = fault or replies.OK
             self._delivered(local(kind, answer, "maildir-failed" if fault else "maildir", hop.name, str(folder)))
 
-        state.in_thread(lambda: maildir.deliver(folder, unique, blocks()), written)
+        state.in_thread(lambda: maildir.deliver(folder, unique, blocks()), written, self._broken)
 
     def _delivered(self, outcome: Outcome) -> None:
         self._state.tick()
@@ -459,7 +545,7 @@ class Connection:
         if self._spool is not None:
             self._spool.close()
             self._spool = None
-        self._forwarding = None
+        self._forwarding = self._maildir = None
 
     def _splice(self, action: actions.Splice) -> None:
         state = self._state
@@ -499,3 +585,19 @@ _FLUSH_BEFORE = frozenset(
     }
 )
 """Replies written so far go out before these; the others change nothing that the client sees."""
+
+_FOR_A_CLIENT = frozenset(
+    {
+        actions.Pause,
+        actions.CountSource,
+        actions.StartTls,
+        actions.LookUp,
+        actions.CheckCredentials,
+        actions.CheckRecipient,
+        actions.Verify,
+        actions.StartBody,
+        actions.Deliver,
+        actions.Splice,
+    }
+)
+"""Not done any more for a client that went while what stands before them was done."""

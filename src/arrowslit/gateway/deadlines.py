@@ -39,5 +39,6 @@ class Deadlines:
     def turn(self, now: float) -> None:
         """Tell whoever is due."""
         for item in [item for item in self._items if item.deadline <= now]:
-            item.deadline = NEVER
-            item.expired()
+            if item.deadline <= now and item in self._items:  # not put off or forgotten by one before
+                item.deadline = NEVER
+                item.expired()

@@ -54,19 +54,21 @@ class Forwarding:
         "_mail_answered",
         "_own_link",
         "_parcel",
-        "_relay",
         "_search",
         "_tell",
         "_tries",
         "client_gone",
         "deadline",
         "hop",
+        "name",
+        "relay",
     )
 
     def __init__(self, hops: NextHops, hop_name: str, mail: Mail, identity: Identity, *, relay: bool) -> None:
         self._hops = hops
         self.hop = hops.services.node.policy.next_hops[hop_name]
-        self._mail, self._identity, self._relay = mail, identity, relay
+        self.name, self.relay = hop_name, relay  # as it was asked for; `hop` may be its fallback
+        self._mail, self._identity = mail, identity
         self._accepted: list[Rcpt] = []
         self._candidate: Rcpt | None = None
         self._expecting: list[Rcpt] = []
@@ -113,6 +115,11 @@ class Forwarding:
     def body_started(self) -> None:
         """The client sends its message: after `SLOW_BODY` the link is given back."""
         self.deadline = self._now() + SLOW_BODY
+
+    @property
+    def has_recipients(self) -> bool:
+        """Whether the next hop took one."""
+        return bool(self._accepted)
 
     @property
     def holds_link(self) -> bool:
@@ -214,16 +221,18 @@ class Forwarding:
         self._search = None
         if outcome.reason == "next-hop-down" and self._last is not None:
             outcome = self._last
-        fallback = self.hop.fallback
+        fallback = self._hops.services.node.policy.next_hops.get(self.hop.fallback or "")
         if (
-            fallback
+            fallback is not None
+            and outcome.reason == "next-hop-down"  # a busy one is not down
             and not self._fell_back
             and not self.client_gone
             and all(self._known_good(rcpt) for rcpt in self._expecting)
         ):
-            self._hops.services.alarm("fallback-in-use", f"next hop {self.hop.name} is down, {fallback} takes its mail")
+            text = f"next hop {self.hop.name} is down, {fallback.name} takes its mail"
+            self._hops.services.alarm("fallback-in-use", text)
             self._fell_back = True
-            self.hop = self._hops.services.node.policy.next_hops[fallback]
+            self.hop = fallback
             self._avoid.clear()
             self._establish()
             return
@@ -231,7 +240,7 @@ class Forwarding:
 
     def _known_good(self, rcpt: Rcpt) -> bool:
         path = rcpt.forward_path
-        if rcpt in self._accepted or self._relay:
+        if rcpt in self._accepted or self.relay:
             return True
         if isinstance(path, Mailbox) and self._hops.services.node.recipient_listed(path) is True:
             return True
@@ -258,17 +267,17 @@ class Forwarding:
             self._mail_answered = True
             return
         self._expecting = []
-        outcome = verdict(Step.MAIL, reply, self.hop, self._address(), relay=self._relay)
+        outcome = verdict(Step.MAIL, reply, self.hop, self._address(), relay=self.relay)
         outcome = outcome if self._parcel is None else self._late(outcome)
         self._leave()
         self._answer(outcome)
 
     def _rcpt_answer(self, reply: Reply) -> None:
         rcpt = self._expecting.pop(0)
-        outcome = verdict(Step.RCPT, reply, self.hop, self._address(), relay=self._relay)
+        outcome = verdict(Step.RCPT, reply, self.hop, self._address(), relay=self.relay)
         if outcome.kind is not OutcomeKind.ACCEPTED:
             self._rcpt_refused(rcpt, outcome)
-        elif rcpt is self._candidate:
+        elif self._is_candidate:
             self._accepted.append(rcpt)
             self._hops.memory.verified(self._key(rcpt), self._now())
             self._pause()
@@ -276,10 +285,18 @@ class Forwarding:
         elif not self._expecting and self._parcel is not None and self._link is not None:
             self._say_data(self._link)
 
+    @property
+    def _is_candidate(self) -> bool:
+        """Whether the answer that just came is the candidate's: its command is the last of a flight.
+
+        Not to be told by the recipient itself, which may be there twice.
+        """
+        return self._candidate is not None and not self._expecting
+
     def _rcpt_refused(self, rcpt: Rcpt, outcome: Outcome) -> None:
         if outcome.alarm:
             self._hops.services.alarm(outcome.reason, outcome.alarm)
-        if rcpt is not self._candidate:
+        if not self._is_candidate:
             self._drop()
             self._answer(self._late(outcome))
             return
@@ -288,10 +305,17 @@ class Forwarding:
         link = self._link
         if link is not None:
             link.refusals += 1
-            if not self._accepted and (link.refusals >= _REFUSALS or outcome.said is None or outcome.said.code == 421):
+            if link is not self._own_link and link.refusals >= _REFUSALS:
+                self._say_goodbye(link)
+            elif outcome.said is None or outcome.said.code == 421:
                 self._drop()
         self._pause()
         self._answer(outcome)
+
+    def _say_goodbye(self, link: Link) -> None:
+        """Before the next hop hangs up over so many errors; recipients that it took are said again on another link."""
+        self._link = link.on_outcome = None
+        link.end(polite=True)
 
     def _late(self, outcome: Outcome) -> Outcome:
         """A refusal in a replay: the client has heard 250 already, so the whole transaction comes again."""
@@ -339,7 +363,7 @@ class Forwarding:
         if reply.code == 354:
             self._send()
             return
-        outcome = verdict(Step.DATA, reply, self.hop, self._address(), relay=self._relay)
+        outcome = verdict(Step.DATA, reply, self.hop, self._address(), relay=self.relay)
         self._leave()
         self._answer(outcome)
 
@@ -361,18 +385,27 @@ class Forwarding:
         link, parcel = self._link, self._parcel
         if link is None or parcel is None or self._blocks is None or link.channel is None:
             return
-        if self.client_gone:
-            self._may_finish(parcel)
+        if (self.client_gone or not parcel.young(self._now())) and not self._may_finish(parcel):
             return
         link.expect(self._hops.services.times.block)
         while link.channel.backlog < _WINDOW:
-            block = next(self._blocks, None)
+            try:
+                block = next(self._blocks, None)
+            except OSError as error:
+                self._unreadable(error)
+                return
             if block is None:
                 self._blocks, link.on_drained = None, None
                 if self._may_finish(parcel):
                     self._finish(link, parcel, b"")
                 return
             link.channel.write(block)
+
+    def _unreadable(self, error: OSError) -> None:
+        """The spool's file can't be read back: no dot goes out."""
+        self._hops.services.alarm("spool-unreadable", f"a message can't be read back: {error.strerror or error}")
+        self._drop()
+        self._answer(local(OutcomeKind.DEFERRED, replies.SPOOL_FULL, "spool-unreadable", self.hop.name))
 
     def _may_finish(self, parcel: Parcel) -> bool:
         """Before the dot: the client is still there, and its own dot is young enough."""
@@ -397,8 +430,10 @@ class Forwarding:
     def _dot_answer(self, reply: Reply) -> None:
         link, self._link = self._link, None
         self._close_intent()
-        outcome = verdict(Step.DOT, reply, self.hop, link.endpoint.name if link else "", relay=self._relay)
+        outcome = verdict(Step.DOT, reply, self.hop, link.endpoint.name if link else "", relay=self.relay)
         self._dotted = False
+        if link is not None:
+            link.deadline = NEVER
         if link is not None and link is not self._own_link:
             if reply.code == 421 or link.refusals >= _REFUSALS:
                 link.on_outcome = None
@@ -410,8 +445,7 @@ class Forwarding:
     # --- small change -------------------------------------------------------------------------------------------
 
     def _go(self, link: Link, seconds: float) -> None:
-        link.expect(seconds)
-        link.flush()
+        link.go(seconds)
 
     def _pause(self) -> None:
         """The client has the word: the next hop need not answer anything."""

@@ -136,17 +136,25 @@ class Link:
         self.flush()
 
     def _connect_failed(self, _error: OSError) -> None:
-        self._tell(Broken(Step.CONNECT, Fault.LOST))
+        if not self.closed:
+            self._guard(lambda: self._tell(Broken(Step.CONNECT, Fault.LOST)))
 
     # --- what the channel says ----------------------------------------------------------------------------------
 
     def received(self, data: bytes) -> None:
         """Octets of the next hop."""
         self.engine.receive(data)
-        self.turn()
+        self._guard(self.turn)
 
     def lost(self, why: str) -> None:
         """The next hop is gone."""
+        self._guard(lambda: self._lost(why))
+
+    def ended(self) -> bool:
+        """A next hop that says nothing more is of no use."""
+        return False
+
+    def _lost(self, why: str) -> None:
         if why.startswith("TLS") and self.channel is not None and self.channel.handshaking:
             self._tell(Broken(Step.TLS, Fault.TLS_FAILED, detail=why))
             return
@@ -155,12 +163,12 @@ class Link:
         if not self.closed:
             self._tell(Broken(Step.IDLE, Fault.LOST))
 
-    def ended(self) -> bool:
-        """A next hop that says nothing more is of no use."""
-        return False
-
     def tls_started(self, layer: TlsLayer) -> None:
-        """The handshake is done: compare the fingerprint where one is wanted."""
+        """The handshake is done."""
+        self._guard(lambda: self._tls_started(layer))
+
+    def _tls_started(self, layer: TlsLayer) -> None:
+        """Compare the fingerprint where one is wanted."""
         wanted = self._tls.fingerprints
         shown = layer.peer_certificate
         if wanted and (shown is None or shown.fingerprint not in wanted):
@@ -174,10 +182,13 @@ class Link:
     def drained(self) -> None:
         """A backlog has gone out."""
         if self.on_drained is not None:
-            self.on_drained()
+            self._guard(self.on_drained)
 
     def expired(self) -> None:
         """The step took too long."""
+        self._guard(self._expired)
+
+    def _expired(self) -> None:
         if self.closed:
             return
         if self.on_outcome is None:
@@ -189,11 +200,34 @@ class Link:
         self.engine.timed_out()
         self.turn()
 
+    def _guard(self, work: Callable[[], None]) -> None:
+        """A mistake of ours ends this connection, and its user hears of a broken one, like any other."""
+        try:
+            work()
+        except Exception as error:
+            self._report(error)
+            try:
+                self._tell(Broken(Step.IDLE, Fault.UNEXPECTED))
+            except Exception as again:
+                self.end()
+                self._report(again)
+
+    def _report(self, error: Exception) -> None:
+        context = {"message": "a next hop's connection was ended by a fault of ours", "exception": error}
+        self._loop.call_exception_handler(context)
+
     # --- driving the engine -------------------------------------------------------------------------------------
 
     def expect(self, seconds: float) -> None:
         """An answer is awaited for that long at most."""
         self.deadline = self._loop.time() + seconds
+
+    def go(self, seconds: float) -> None:
+        """Send, and await the answer; a command that could not go out is told of, never before this returns."""
+        self.expect(seconds)
+        self.flush()
+        if self.engine.failing:
+            self._loop.call_soon(self._guard, self.turn)
 
     def flush(self) -> None:
         """Send what the engine has to say."""

@@ -146,7 +146,7 @@ def take_policy(state: WorkerState, site: Site) -> None:
         {name: sources.secrets.get(hop.password_file, "") for name, hop in policy.next_hops.items() if hop.username}
     )
     state.desk.secrets = dict(sources.secrets)
-    state.hops.memory.clear_refusals()
+    state.hops.policy_changed()
 
 
 def _recipient_lists(policy: Policy, files: Any) -> Any:

@@ -60,7 +60,8 @@ class Wanted:
     def key(self) -> object:
         """All that must be the same for a link to be used again."""
         hop = self.hop
-        return (hop.name, hop.address, hop.tls, hop.tls_fingerprints, hop.tls_profile, hop.username, self.mode)
+        tls = (hop.tls, hop.tls_fingerprints, hop.tls_profile, hop.tls_certificate)
+        return (hop.name, hop.address, tls, hop.username, hop.password_file, self.mode)
 
 
 @dataclass(slots=True)
@@ -144,6 +145,11 @@ class NextHops:
                 link.on_outcome = None
                 link.end()
 
+    def policy_changed(self) -> None:
+        """Ask again and read certificates again. Links that carry a transaction go on; their key is an old one."""
+        self.memory.clear_refusals()
+        self._plans.clear()
+
     def close_idle(self) -> None:
         """End every link that waits in the pool."""
         for links in tuple(self._idle.values()):  # each link that ends takes itself out
@@ -211,6 +217,8 @@ class NextHops:
         links = self._idle.get(link.key)
         if links and link in links:
             links.remove(link)
+        if not links:
+            self._idle.pop(link.key, None)
         self.give_back(hop)
 
     # --- the cap ------------------------------------------------------------------------------------------------
@@ -350,7 +358,17 @@ class Search:
             password=services.passwords.get(hop.name),
             identity=self._wanted.identity if self._wanted.mode == "xclient" else None,
         )
-        plan = TlsPlan() if wish is TlsWish.OFF else self._hops.tls_plan(hop, _server_name(endpoint))
+        try:
+            plan = TlsPlan() if wish is TlsWish.OFF else self._hops.tls_plan(hop, _server_name(endpoint))
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            services.alarm(
+                "next-hop-certificate", f"next hop {hop.name}: the client certificate can't be used: {error}"
+            )
+            self._worst = local(
+                OutcomeKind.DEFERRED, replies.NEXT_HOP_MISCONFIGURED, "next-hop-misconfigured", hop.name
+            )
+            self._give_up()
+            return
         link = Link(services.loop, services.deadlines, endpoint, settings, plan, services.times, self._wanted.preamble)
         link.key, link.hop_name = (self._wanted.key if self._wanted.pooled else None), hop.name
         link.on_outcome = lambda said: self._said(link, said, plain)

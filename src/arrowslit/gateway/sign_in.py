@@ -156,8 +156,7 @@ class SignInDesk:
         def found(link: Link) -> None:
             link.on_outcome = lambda outcome: answered(link, outcome)
             link.engine.auth(credentials.username, credentials.password)
-            link.expect(self.hops.services.times.command)
-            link.flush()
+            link.go(self.hops.services.times.command)
 
         self.hops.search(wanted, found, lambda _outcome: tell(_UNAVAILABLE))
 

@@ -97,10 +97,17 @@ class WorkerState:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def in_thread(self, work: Callable[[], T], tell: Callable[[T], None]) -> None:
-        """Run `work`, which must not raise, in a thread, and `tell` what it returned."""
-        future = self.loop.run_in_executor(None, work)
-        future.add_done_callback(lambda done: tell(done.result()))
+    def in_thread(self, work: Callable[[], T], tell: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        """Run `work` in a thread, and `tell` what it returned, or `failed` what it raised."""
+
+        async def run() -> None:
+            try:
+                result = await self.loop.run_in_executor(None, work)
+                tell(result)
+            except Exception as error:
+                failed(error)
+
+        self.spawn(run())
 
     def splice(self, target: NextHopAddress, run: SpliceRun) -> None:
         """Connect a spliced client to `target`."""

@@ -2,12 +2,14 @@
 
 With the standard library's CERT_OPTIONAL, OpenSSL ends the handshake on a certificate that it can't verify, so asking
 would lose mail; pyOpenSSL's own callback lets everything pass and remembers whether the chain held. Names count only
-where it did (decisions 8). Never touches a socket.
+where it did (decisions 8). No session is ever resumed: a resumed one would bring a certificate that nobody verified
+again, and OpenSSL ends such a handshake by itself. Never touches a socket.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -32,7 +34,13 @@ def asking_context(certificate: Path, key: Path, client_ca: Path | None) -> SSL.
     else:
         context.load_verify_locations(str(client_ca))
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_alpn_select_callback(_choose_protocol)
     return context
+
+
+def _choose_protocol(_connection: SSL.Connection, offered: list[bytes]) -> Any:
+    return b"smtp" if b"smtp" in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 class AskingTls:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -163,20 +164,41 @@ class Worker:
             state.metrics.add("arrowslit_connections_refused", ("too-many-sessions",))
             refuse_busy(sock, state.node.name)
             return
-        Connection(state, parts, sock, peer, own).start()
+        try:
+            connection = Connection(state, parts, sock, peer, own)
+        except Exception as error:
+            refuse_busy(sock, state.node.name)
+            self._fault(error)
+        else:
+            connection.start()
+
+    def _fault(self, error: Exception) -> None:
+        """A mistake of ours: said, and life goes on."""
+        self._alarm("worker-fault", f"{type(error).__name__} in worker {os.getpid()}")
+        self._loop.call_exception_handler({"message": "a fault of ours in a worker", "exception": error})
 
     def _alarm(self, name: str, text: str) -> None:
         self._link.send({"is": "alarm", "name": name, "text": text})
 
     def _flush(self) -> None:
-        state = self._the_state()
-        state.flush()
+        try:
+            self._the_state().flush()
+        except Exception as error:
+            self._fault(error)
         if not self._done:
             self._loop.call_later(_FLUSH, self._flush)
 
     def _turn(self) -> None:
-        """Once a second: deadlines, what next hops offered, and the figures for the parent."""
-        state = self._the_state()
+        """Once a second, whatever happens: without it nothing ever runs out of time."""
+        try:
+            self._look_around(self._the_state())
+        except Exception as error:
+            self._fault(error)
+        if not self._done:
+            self._loop.call_later(_TURN, self._turn)
+
+    def _look_around(self, state: WorkerState) -> None:
+        """Deadlines, what next hops offered, whether there is room, and the figures for the parent."""
         now = state.tick()
         state.deadlines.turn(now)
         state.hops.forget(now)
@@ -185,8 +207,6 @@ class Worker:
         state.node.overloaded = state.counters.node_sessions() * 10 >= limits.sessions * 9
         state.observe()
         self._link.send({"is": "metrics", "metrics": state.metrics.snapshot(), "sessions": len(state.connections)})
-        if not self._done:
-            self._loop.call_later(_TURN, self._turn)
 
 
 def refuse_busy(sock: socket.socket, name: str) -> None:

@@ -26,6 +26,7 @@ SIGN_IN_LIMITED: Final = reply(454, "4.7.0", "Too many failed attempts, please t
 SIGN_IN_CLOSED: Final = reply(421, "4.7.0", "Too many failed attempts")
 NO_RECIPIENTS: Final = reply(554, "5.5.1", "No valid recipients")
 DRAINING: Final = reply(421, "4.3.2", "Service is restarting, please try again in a moment")
+FAULT: Final = reply(421, "4.3.0", "Something went wrong here, please try again later")
 TIMED_OUT: Final = reply(421, "4.4.2", "Timed out waiting for you")
 TOO_SLOW: Final = reply(421, "4.4.2", "Message came in too slowly")
 TOO_MANY_ERRORS: Final = reply(421, "4.7.0", "Too many errors")

@@ -75,6 +75,11 @@ class ClientLine:
         self._out = b""
         return out
 
+    @property
+    def failing(self) -> bool:
+        """True where the last command could not go out and the outcome that says so waits to be taken."""
+        return self._failure is not None
+
     # Commands.
 
     def _enter(self, command: Command) -> bool:
