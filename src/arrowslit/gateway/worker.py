@@ -54,6 +54,7 @@ class Worker:
             for connection in tuple(state.connections):
                 connection.kill()
             state.hops.close_idle()
+            state.flush()  # or the parent would take settled intents for outcomes that nobody knows
             state.writer.close(self._loop.time())
         self._loop.stop()
 
