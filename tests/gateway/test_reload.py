@@ -124,18 +124,6 @@ def test_draining_ends_sessions_when_they_are_idle_and_loses_no_message(tmp_path
         assert len(hop.messages) == 1
 
 
-def test_a_stop_right_behind_a_delivery_leaves_no_unknown_outcome(tmp_path: Path) -> None:
-    with scripted() as hop:
-        for number in range(5):
-            text = POLICY.format(port=hop.at[1], client="127.0.0.1")
-            with serving(tmp_path / str(number), text) as node, Wire(node.at) as wire:
-                wire.say("EHLO client.test")
-                assert wire.message("a@elsewhere.test", "bob@example.org")[0] == 250
-                wire.say("QUIT")
-                node.stop()
-            assert [row["outcome"] for row in node.records(kind="delivery")] == ["delivered"]
-
-
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     policy = POLICY.format(port=9, client="127.0.0.1")
     with (
