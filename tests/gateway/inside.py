@@ -70,7 +70,7 @@ class Inside:
                 item.deadline -= seconds
             for connection in self.state.connections:
                 if connection._forwarding is not None:
-                    connection._forwarding.deadline -= seconds
+                    connection._forwarding.release_at -= seconds
             self.state.deadlines.turn(self.loop.time())
 
         self.run(nearer)

@@ -11,6 +11,26 @@ _ALPN = 16
 _MOST_OCTETS = 65_536
 
 
+class AlpnGate:
+    """Watches a client's first octets: one that offers ALPN without `smtp` is to be ended (gateway-behaviour 4)."""
+
+    __slots__ = ("_hello",)
+
+    def __init__(self) -> None:
+        self._hello: bytes | None = b""
+
+    def refuses(self, data: bytes) -> bool:
+        """Take in octets of the wire; True where the ClientHello is complete and does not fit."""
+        if self._hello is None:
+            return False
+        self._hello += data
+        offered = alpn_of(self._hello)
+        if offered is None:
+            return False
+        self._hello = None
+        return bool(offered) and b"smtp" not in offered
+
+
 def alpn_of(data: bytes) -> tuple[bytes, ...] | None:
     """The names offered, empty where there are none; None while the ClientHello is not complete.
 

@@ -27,7 +27,6 @@ from arrowslit.gateway.spool import Spool
 from arrowslit.gateway.state import ListenerParts, WorkerState
 from arrowslit.gateway.tls import TlsLayer
 from arrowslit.mail.address import IPAddress, source_key
-from arrowslit.mail.mailbox import Mailbox
 from arrowslit.mail.reply import Reply
 from arrowslit.networks.reverse import client_names
 from arrowslit.policy.facts import TEMPORARY_FAILURE, Unknown
@@ -276,9 +275,8 @@ class Connection:
         if slow or now - self._last_octets > times.data_block:
             self._do(self.session.timed_out(slow_body=True))
             return
-        if self._forwarding is not None and self._forwarding.deadline <= now:
+        if self._forwarding is not None and self._forwarding.release_at <= now:
             self._forwarding.slow_body()
-            self._forwarding.deadline = NEVER
         self.deadline = now + _LOOK
 
     # --- doing --------------------------------------------------------------------------------------------------
@@ -420,17 +418,12 @@ class Connection:
 
     def _check_recipient(self, action: actions.CheckRecipient) -> None:
         self.deadline = self._state.loop.time() + _LONGEST_ANSWER
-        hop = self._next_hop_of(action.recipient)
+        hop = self._state.node.next_hop_of(action.recipient)
         if hop is None:
             self._recipient_checked(TEMPORARY_FAILURE)
         else:
             address = f"{action.recipient.local_part}@{action.recipient.domain}"
             self._state.desk.has_recipient(hop, address, self._recipient_checked)
-
-    def _next_hop_of(self, recipient: Mailbox) -> NextHop | None:
-        policy = self._state.node.policy
-        domain = policy.accepted_domain(recipient.domain)
-        return policy.next_hops.get(domain.next_hop) if domain and domain.next_hop else None
 
     def _recipient_checked(self, listed: bool | Unknown) -> None:
         self._state.tick()

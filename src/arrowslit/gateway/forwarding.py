@@ -2,8 +2,9 @@
 
 Terms: *establish* means to find a link and say MAIL and the recipients there; it happens at the first recipient, and
 again (a *replay*) where the link was given back or lost before our final dot. After the dot nothing is ever tried
-again. Times: `deadline` is looked after by the client's connection. Never answers the client: outcomes go to whoever
-asked. Rules: gateway-behaviour 1.
+again. How long all may take is looked after by the client's connection, and so is `release_at`, when a link is to be
+given back that waits for a slow message. Never answers the client: outcomes go to whoever asked. Rules:
+gateway-behaviour 1.
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class Forwarding:
         "_tell",
         "_tries",
         "client_gone",
-        "deadline",
         "hop",
         "name",
         "relay",
+        "release_at",
     )
 
     def __init__(self, hops: NextHops, hop_name: str, mail: Mail, identity: Identity, *, relay: bool) -> None:
@@ -87,7 +88,7 @@ class Forwarding:
         self._intent = -1
         self._last: Outcome | None = None
         self.client_gone = False
-        self.deadline = NEVER
+        self.release_at = NEVER
 
     # --- what is asked ------------------------------------------------------------------------------------------
 
@@ -102,19 +103,18 @@ class Forwarding:
             tell(known)
             return
         self._tell, self._candidate = tell, rcpt
-        self.deadline = self._now() + self._hops.services.times.verdict
         link = self._link
         if link is not None and not link.closed:
             self._expecting = [rcpt]
             link.engine.rcpt(rcpt.forward_path, rcpt.dsn)
-            self._go(link, self._hops.services.times.command)
+            link.go(self._hops.services.times.command)
         else:
             self._tries = 0
             self._establish()
 
     def body_started(self) -> None:
-        """The client sends its message: after `SLOW_BODY` the link is given back."""
-        self.deadline = self._now() + SLOW_BODY
+        """The client sends its message: after `SLOW_BODY` seconds of that the link is to be given back."""
+        self.release_at = self._now() + SLOW_BODY
 
     @property
     def has_recipients(self) -> bool:
@@ -128,6 +128,7 @@ class Forwarding:
 
     def slow_body(self) -> None:
         """It takes long: leave the transaction, others may use the link (gateway-behaviour 1)."""
+        self.release_at = NEVER
         link, self._link = self._link, None
         if link is not None and link is not self._own_link:
             self._hops.leave(link)
@@ -135,7 +136,6 @@ class Forwarding:
     def deliver(self, parcel: Parcel, tell: Tell) -> None:
         """Send the message on."""
         self._tell, self._parcel, self._candidate = tell, parcel, None
-        self.deadline = NEVER
         self._tries = 0
         link = self._link
         if link is not None and not link.closed:
@@ -204,7 +204,7 @@ class Forwarding:
         engine.mail(self._mail, first.forward_path, first.dsn)
         for rcpt in others:
             engine.rcpt(rcpt.forward_path, rcpt.dsn)
-        self._go(link, self._hops.services.times.command)
+        link.go(self._hops.services.times.command)
 
     def _cannot_carry(self, link: Link) -> bool:
         """An address that needs SMTPUTF8 at a next hop that lacks it (gateway-behaviour 1, EHLO offer)."""
@@ -357,7 +357,7 @@ class Forwarding:
             self._answer(local(OutcomeKind.REFUSED, replies.NEEDS_8BIT, "next-hop-lacks-8bitmime", self.hop.name))
             return
         link.engine.data()
-        self._go(link, self._hops.services.times.data)
+        link.go(self._hops.services.times.data)
 
     def _data_answer(self, reply: Reply) -> None:
         if reply.code == 354:
@@ -444,16 +444,12 @@ class Forwarding:
 
     # --- small change -------------------------------------------------------------------------------------------
 
-    def _go(self, link: Link, seconds: float) -> None:
-        link.go(seconds)
-
     def _pause(self) -> None:
         """The client has the word: the next hop need not answer anything."""
         if self._link is not None:
             self._link.deadline = NEVER
 
     def _answer(self, outcome: Outcome) -> None:
-        self.deadline = NEVER
         tell, self._tell = self._tell, None
         if tell is not None:
             tell(outcome)

@@ -134,8 +134,7 @@ class NextHops:
         if link.closed:
             return
         link.engine.reset()
-        link.expect(self.services.times.command)
-        link.flush()
+        link.go(self.services.times.command)
 
     def _left(self, link: Link, said: Said) -> None:
         if isinstance(said, Answered) and said.step is Step.RSET:

@@ -33,8 +33,8 @@ class Recorder:
     def __init__(self, node: str, worker: int) -> None:
         self._node, self._worker = node, worker
 
-    def of(self, session: Session, note: Note, next_hop: str = "") -> Record:
-        """The record of `note`. `next_hop` is where the message went, when it was not the one decided on."""
+    def of(self, session: Session, note: Note) -> Record:
+        """The record of `note`, with what is known of the session now."""
         transaction, decision, outcome = note.transaction, note.decision, note.outcome
         reply = note.reply
         rcpt = note.rcpt or (transaction.accepted[0] if transaction and transaction.accepted else None)
@@ -54,7 +54,7 @@ class Recorder:
             revision=decision.revision if decision else session.node.policy.revision,
             generation=decision.generation if decision else None,
             would_be=decision.would_be.reason if decision and decision.would_be else None,
-            next_hop=(outcome.next_hop if outcome else next_hop) or None,
+            next_hop=outcome.next_hop or None if outcome else None,
             next_hop_address=outcome.address or None if outcome else None,
             outcome=_outcome(note),
             protocol=protocol_keyword(

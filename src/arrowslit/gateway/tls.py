@@ -12,8 +12,10 @@ import hashlib
 import ssl
 from typing import Protocol
 
-from arrowslit.gateway.client_hello import alpn_of
+from arrowslit.gateway.client_hello import AlpnGate
 from arrowslit.policy.facts import Certificate
+
+NO_SMTP = "client's ALPN has no smtp"
 
 
 class TlsError(Exception):
@@ -50,18 +52,17 @@ class TlsLayer(Protocol):
 class MemoryTls:
     """A layer over the standard library's `ssl`."""
 
-    __slots__ = ("_hello", "_in", "_object", "_out", "_server")
+    __slots__ = ("_gate", "_in", "_object", "_out")
 
     def __init__(self, context: ssl.SSLContext, *, server: bool, server_name: str | None = None) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._server = server
-        self._hello: bytes | None = b"" if server else None
+        self._gate = AlpnGate() if server else None
         self._object = context.wrap_bio(self._in, self._out, server_side=server, server_hostname=server_name)
 
     def handshake(self, data: bytes) -> bool:
         """See TlsLayer."""
-        if self._hello is not None:
-            self._check_alpn(data)
+        if self._gate is not None and self._gate.refuses(data):
+            raise TlsError(NO_SMTP)
         self._in.write(data)
         try:
             self._object.do_handshake()
@@ -69,17 +70,7 @@ class MemoryTls:
             return False
         except (ssl.SSLError, ssl.CertificateError) as error:
             raise TlsError(_words(error)) from None
-        self._hello = None
         return True
-
-    def _check_alpn(self, data: bytes) -> None:
-        self._hello = (self._hello or b"") + data
-        offered = alpn_of(self._hello)
-        if offered is None:
-            return
-        self._hello = None
-        if offered and b"smtp" not in offered:
-            raise TlsError("client's ALPN has no smtp")
 
     def decrypt(self, data: bytes) -> tuple[bytes, bool]:
         """See TlsLayer."""

@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from arrowslit.gateway.client_hello import alpn_of
-from arrowslit.gateway.tls import TlsError, fingerprint
+from arrowslit.gateway.client_hello import AlpnGate
+from arrowslit.gateway.tls import NO_SMTP, TlsError, fingerprint
 from arrowslit.policy.facts import Certificate
 
 _READ = 65_536
@@ -46,14 +46,14 @@ def _choose_protocol(_connection: SSL.Connection, offered: list[bytes]) -> Any:
 class AskingTls:
     """A `gateway.tls.TlsLayer` over pyOpenSSL."""
 
-    __slots__ = ("_connection", "_faults", "_hello")
+    __slots__ = ("_connection", "_faults", "_gate")
 
     def __init__(self, context: SSL.Context) -> None:
         self._connection = SSL.Connection(context, None)
         self._connection.set_accept_state()
         self._connection.set_verify(SSL.VERIFY_PEER, self._judge)
         self._faults = 0
-        self._hello: bytes | None = b""
+        self._gate = AlpnGate()
 
     def _judge(self, _connection: object, _certificate: object, _error: int, _depth: int, ok: int) -> bool:
         self._faults += 0 if ok else 1
@@ -61,7 +61,8 @@ class AskingTls:
 
     def handshake(self, data: bytes) -> bool:
         """See TlsLayer."""
-        self._check_alpn(data)
+        if self._gate.refuses(data):
+            raise TlsError(NO_SMTP)
         try:
             if data:
                 self._connection.bio_write(data)
@@ -71,17 +72,6 @@ class AskingTls:
         except SSL.Error as error:
             raise TlsError(_words(error)) from None
         return True
-
-    def _check_alpn(self, data: bytes) -> None:
-        if self._hello is None:
-            return
-        self._hello += data
-        offered = alpn_of(self._hello)
-        if offered is None:
-            return
-        self._hello = None
-        if offered and b"smtp" not in offered:
-            raise TlsError("client's ALPN has no smtp")
 
     def decrypt(self, data: bytes) -> tuple[bytes, bool]:
         """See TlsLayer."""

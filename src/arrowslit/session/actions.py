@@ -67,7 +67,6 @@ class CheckRecipient:
 class CheckCredentials:
     """Asks: check a password by the virtual server's back end, then `Session.signed_in(SignIn)`."""
 
-    virtual_server: str
     credentials: Credentials
 
 

@@ -149,7 +149,6 @@ def _start_body(session: Session, out: list[Action]) -> bool:
         return False
     transaction.header = HeaderFilter(session.node.name, not (transaction.relay or session.authenticated_as))
     session.engine.normalise_line_ends(transaction.normalise)
-    transaction.body_started = True
     out.append(StartBody())
     return True
 
@@ -292,7 +291,7 @@ def _credentials(session: Session, event: events.Credentials, out: list[Action])
     if event.authorisation not in ("", event.username):
         sign_in_answered(session, SignIn(SignInResult.WRONG), out)
         return
-    session.ask(out, "sign-in", CheckCredentials(session.virtual_server, event))
+    session.ask(out, "sign-in", CheckCredentials(event))
 
 
 _SIGN_IN_REPLIES = {

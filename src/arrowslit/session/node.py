@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.mail.mailbox import Mailbox
 from arrowslit.policy.facts import Unknown
-from arrowslit.policy.model import Policy, VirtualServer
+from arrowslit.policy.model import NextHop, Policy, VirtualServer
 from arrowslit.smtp.offer import Capabilities, Offer
 
 
@@ -59,28 +59,33 @@ class Node:
     draining: bool = False
     recipient_lists: dict[str, Callable[[Mailbox], bool | Unknown]] = field(default_factory=dict)
     """By next hop, where it has a recipient list."""
-    _offers: dict[tuple[str, bool], tuple[int, int, Offer]] = field(default_factory=dict)
+    _offers: dict[tuple[str, bool], tuple[Policy, int, Offer]] = field(default_factory=dict)
 
     def virtual_server(self, name: str) -> VirtualServer:
         """The virtual server of that name in the active policy. KeyError is impossible for one that was loaded."""
         return self.policy.virtual_servers[name]
 
+    def next_hop_of(self, recipient: Mailbox) -> NextHop | None:
+        """The next hop of the accepted domain that `recipient` falls under; None where there is none."""
+        domain = self.policy.accepted_domain(recipient.domain)
+        return self.policy.next_hops.get(domain.next_hop) if domain and domain.next_hop else None
+
     def recipient_listed(self, recipient: Mailbox) -> bool | Unknown | None:
         """Whether the recipient list of the next hop of its accepted domain has it; None where there is none."""
         if not self.recipient_lists:
             return None
-        domain = self.policy.accepted_domain(recipient.domain)
-        listed = self.recipient_lists.get(domain.next_hop) if domain and domain.next_hop else None
+        hop = self.next_hop_of(recipient)
+        listed = self.recipient_lists.get(hop.name) if hop else None
         return listed(recipient) if listed else None
 
     def offer(self, virtual_server: str, *, tls: bool) -> Offer:
         """What EHLO offers there, worked out once for each policy and each change of what the next hops offer."""
         key = (virtual_server, tls)
         known = self._offers.get(key)
-        if known is not None and known[0] == id(self.policy) and known[1] == self.capabilities_version:
+        if known is not None and known[0] is self.policy and known[1] == self.capabilities_version:
             return known[2]
         made = self._make_offer(self.virtual_server(virtual_server), tls)
-        self._offers[key] = (id(self.policy), self.capabilities_version, made)
+        self._offers[key] = (self.policy, self.capabilities_version, made)
         return made
 
     def _make_offer(self, server: VirtualServer, tls: bool) -> Offer:

@@ -15,7 +15,6 @@ class Transaction:
 
     __slots__ = (
         "accepted",
-        "body_started",
         "decision",
         "header",
         "id",
@@ -26,7 +25,6 @@ class Transaction:
         "pending",
         "relay",
         "started",
-        "strip_marks",
     )
 
     def __init__(self, transaction_id: str, mail: Mail, started: float) -> None:
@@ -38,9 +36,7 @@ class Transaction:
         self.relay = False
         self.decision: Decision | None = None
         self.normalise = False
-        self.strip_marks = True
         self.header: HeaderFilter | None = None
-        self.body_started = False
         self.pending: Rcpt | None = None
         self.octets = 0
 

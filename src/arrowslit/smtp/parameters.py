@@ -32,9 +32,6 @@ class MailParameters:
     auth: str | None = None
 
 
-NO_MAIL_PARAMETERS: Final = MailParameters()
-
-
 def mail_parameters(raw: bytes, offer: Offer) -> MailParameters | Fault:
     """The parameters of MAIL in `raw`, judged by what is offered."""
     words = _split(raw)
