@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 
 from arrowslit.gateway.deadlines import NEVER
 from arrowslit.gateway.link import Link
-from arrowslit.gateway.next_hops import NextHops, Search, Wanted
+from arrowslit.gateway.next_hops import NextHops
 from arrowslit.gateway.parcel import Parcel
+from arrowslit.gateway.search import Search, Wanted
 from arrowslit.gateway.sender import Identity
 from arrowslit.mail.mailbox import Mailbox
 from arrowslit.mail.reply import Reply

@@ -17,7 +17,8 @@ from typing import TypeVar
 from arrowslit.documents import users
 from arrowslit.gateway import directory
 from arrowslit.gateway.link import Link
-from arrowslit.gateway.next_hops import NextHops, Wanted
+from arrowslit.gateway.next_hops import NextHops
+from arrowslit.gateway.search import Wanted
 from arrowslit.gateway.sender import Identity
 from arrowslit.mail.address import source_key
 from arrowslit.policy.facts import TEMPORARY_FAILURE, Unknown
