@@ -69,8 +69,9 @@ class Inside:
             for item in items:
                 item.deadline -= seconds
             for connection in self.state.connections:
-                if connection._forwarding is not None:
-                    connection._forwarding.release_at -= seconds
+                forwarding = connection._carrying._forwarding
+                if forwarding is not None:
+                    forwarding.release_at -= seconds
             self.state.deadlines.turn(self.loop.time())
 
         self.run(nearer)
@@ -80,7 +81,7 @@ class Inside:
 
         def longer_ago() -> None:
             for connection in self.state.connections:
-                connection._body_since -= seconds
+                connection._carrying._body_since -= seconds
                 connection._last_octets -= seconds
 
         self.run(longer_ago)

@@ -1,46 +1,37 @@
 """One client's connection: does what its session asks for and tells it what came of it.
 
-Terms: actions and the methods that answer them are in `session.actions`. A connection owns the channel, the spool and
-the transaction's way to the next hop. Never decides anything: not who may do what, and not what a reply says.
+Terms: actions and the methods that answer them are in `session.actions`. A connection owns the channel and the
+deadlines of its client; what becomes of a message is `gateway.carrying`'s. Never decides anything: not who may do
+what, and not what a reply says. Rules: gateway-behaviour 1 (Time-outs), 4, 5.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from arrowslit.gateway import maildir
+from arrowslit.gateway.carrying import Carrying
 from arrowslit.gateway.channel import Channel
 from arrowslit.gateway.counting import count
 from arrowslit.gateway.deadlines import NEVER
-from arrowslit.gateway.forwarding import Forwarding
-from arrowslit.gateway.link import Link
-from arrowslit.gateway.parcel import Parcel
-from arrowslit.gateway.records import intent_of
 from arrowslit.gateway.sender import Identity
 from arrowslit.gateway.splice import Splice as SpliceRun
-from arrowslit.gateway.spool import Spool
 from arrowslit.gateway.state import ListenerParts, WorkerState
 from arrowslit.gateway.tls import TlsLayer
 from arrowslit.mail.address import IPAddress, source_key
-from arrowslit.mail.reply import Reply
 from arrowslit.networks.reverse import client_names
 from arrowslit.policy.facts import TEMPORARY_FAILURE, Unknown
-from arrowslit.policy.model import NextHop
 from arrowslit.session import actions, replies
-from arrowslit.session.actions import Action, Outcome, OutcomeKind
+from arrowslit.session.actions import Action, Outcome
 from arrowslit.session.session import Session
-from arrowslit.session.verdicts import local
 from arrowslit.smtp.events import BodyChunk
 
 _HELD_OCTETS = 16_384
 _LINGER = 3.0
 _LOOK = 5.0
-_RATE_AFTER = 180.0
 _UNREAD_REPLIES = 65_536
 """Octets of replies that may wait for the client to read them; beyond, nothing more of it is read."""
 _OVERLOADED_COMMAND = 10.0
@@ -52,21 +43,16 @@ class Connection:
     """See the module. `deadline` is looked after by the worker's `Deadlines`."""
 
     __slots__ = (
-        "_body_octets",
-        "_body_since",
+        "_carrying",
         "_channel",
         "_client_gone",
         "_doing",
-        "_forwarding",
         "_identity",
         "_input_ended",
         "_last_octets",
         "_lingering",
-        "_maildir",
         "_parts",
-        "_pinned",
         "_source",
-        "_spool",
         "_state",
         "_todo",
         "deadline",
@@ -83,13 +69,7 @@ class Connection:
     ) -> None:
         self._state, self._parts = state, parts
         self._channel = Channel(state.loop, sock, self)
-        self._spool: Spool | None = None
-        self._forwarding: Forwarding | None = None
-        self._maildir: NextHop | None = None
-        self._pinned: Link | None = None
         self._source: bytes | None = None
-        self._body_since = 0.0
-        self._body_octets = 0
         self._last_octets = 0.0
         self._lingering = False
         self._client_gone = False
@@ -100,6 +80,7 @@ class Connection:
         open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
         self.session = Session(state.node, parts.listener, peer, open_now)
         self._identity = Identity(self.session, local_end)
+        self._carrying = Carrying(state, self.session, self._identity)
 
     # --- the beginning and the end ------------------------------------------------------------------------------
 
@@ -152,11 +133,9 @@ class Connection:
         if self._source is not None:
             state.counters.close(self._source)
         self._client_gone = True
-        if self._forwarding is not None:
-            self._forwarding.client_gone = True
+        self._carrying.client_left()
         self._do(self.session.lost())
-        if self._pinned is not None and self.session.awaiting != "deliver":
-            self._pinned.end(polite=True)
+        self._carrying.close(delivering=self.session.awaiting == "deliver")
 
     def _broken(self, error: Exception) -> None:
         """A mistake of ours in one session ends that session, with 421 and on record, and no other."""
@@ -168,20 +147,13 @@ class Connection:
         with contextlib.suppress(Exception):
             self._channel.write(replies.FAULT.encode())
         self.session.closed = True
-        for work in (self._gone, self._let_go):
+        for work in (self._gone, self._carrying.abandon):
             with contextlib.suppress(Exception):
                 work()
+        self._carrying.close(delivering=False)
         self._channel.close()
         state.loop.call_later(_LINGER, self._channel.abort)
         state.loop.call_exception_handler({"message": "a session was ended by a fault of ours", "exception": error})
-
-    def _let_go(self) -> None:
-        """After a fault: what ends of the session were left."""
-        if self._forwarding is not None:
-            self._forwarding.abandon()
-        self._end_transaction()
-        if self._pinned is not None:
-            self._pinned.end()
 
     # --- what the channel says ----------------------------------------------------------------------------------
 
@@ -198,13 +170,13 @@ class Connection:
             return
         now = state.tick()
         self._last_octets = now
-        if self._spool is not None:
-            self._body_octets += len(data)
+        if self._carrying.taking_in:
+            self._carrying.heard(len(data))
         todo = session.receive(data)
         self._do(todo)
         if session.engine.buffered > _HELD_OCTETS or self._channel.backlog > _UNREAD_REPLIES:
             self._channel.pause_reading()
-        if todo and self._spool is None and not session.awaiting and not session.closed:
+        if todo and not self._carrying.taking_in and not session.awaiting and not session.closed:
             self._await_command(now)  # half a command puts nothing off
 
     def lost(self, _why: str) -> None:
@@ -241,13 +213,12 @@ class Connection:
     def _expired(self) -> None:
         """Whose deadline was it?"""
         now = self._state.tick()
-        forwarding = self._forwarding
         if self._lingering:
             self._gone()
             self._channel.abort()
-        elif self.session.awaiting == "verify" and forwarding is not None:
-            forwarding.verdict_overdue()
-        elif self._spool is not None and not self.session.awaiting:
+        elif self.session.awaiting == "verify":
+            self._carrying.verdict_overdue()
+        elif self._carrying.taking_in and not self.session.awaiting:
             self._look_at_body(now)
         elif self.session.awaiting in ("", "tls", "count") and not self.session.closed:
             if self.session.awaiting == "tls" or (self._parts.listener.expect_proxy and not self.session.greeted):
@@ -260,24 +231,18 @@ class Connection:
 
     def _look_at_silence(self) -> None:
         """The client says nothing: let the next hop go, and in the end the client too."""
-        forwarding = self._forwarding
-        if forwarding is not None and forwarding.holds_link:
-            forwarding.slow_body()
+        if self._carrying.holds_link:
+            self._carrying.let_link_go()
             self.deadline = self._last_octets + self._patience()
         else:
             self._do(self.session.timed_out())
 
     def _look_at_body(self, now: float) -> None:
         """Every few seconds while a message comes in: is it too slow, and should the next hop be let go?"""
-        times = self._state.settings.timeouts
-        elapsed = now - self._body_since
-        slow = elapsed > _RATE_AFTER and self._body_octets < elapsed * times.minimum_rate
-        if slow or now - self._last_octets > times.data_block:
+        if self._carrying.too_slow(now, now - self._last_octets):
             self._do(self.session.timed_out(slow_body=True))
-            return
-        if self._forwarding is not None and self._forwarding.release_at <= now:
-            self._forwarding.slow_body()
-        self.deadline = now + _LOOK
+        else:
+            self.deadline = now + _LOOK
 
     # --- doing --------------------------------------------------------------------------------------------------
 
@@ -295,13 +260,12 @@ class Connection:
         elif not self._client_gone and not session.awaiting and not session.closed:
             if session.engine.buffered <= _HELD_OCTETS and self._channel.backlog <= _UNREAD_REPLIES:
                 self._channel.start_reading()
-            if self._spool is None:
+            if not self._carrying.taking_in:
                 self._await_command(self._state.loop.time())
 
     def _await_command(self, now: float) -> None:
         """The client has the word; a next hop that waits with it is let go before long."""
-        holding = self._forwarding is not None and self._forwarding.holds_link
-        self.deadline = now + (_LOOK if holding else self._patience())
+        self.deadline = now + (_LOOK if self._carrying.holds_link else self._patience())
 
     def _patience(self) -> float:
         """Seconds that the client has for a command; little under overload (gateway-behaviour 5)."""
@@ -326,8 +290,7 @@ class Connection:
             if kind is bytes:
                 replies_.append(cast(bytes, action))
             elif kind is BodyChunk:
-                if self._spool is not None:
-                    self._spool.append(cast(bytes, action))
+                self._carrying.append(cast(BodyChunk, action))
             else:
                 if replies_ and kind in _FLUSH_BEFORE:
                     self._channel.write(b"".join(replies_))
@@ -400,16 +363,7 @@ class Connection:
 
     def _check_credentials(self, action: actions.CheckCredentials) -> None:
         self.deadline = self._state.loop.time() + _LONGEST_ANSWER
-        self._state.desk.check(self.session, self._identity, action.credentials, self._keep, self._signed_in)
-
-    def _keep(self, link: Link) -> None:
-        if self._pinned is not None:
-            self._pinned.end(polite=True)
-        link.deadline = NEVER  # it lives as long as the session does
-        if self._client_gone:
-            link.end(polite=True)
-        else:
-            self._pinned = link
+        self._state.desk.check(self.session, self._identity, action.credentials, self._carrying.pin, self._signed_in)
 
     def _signed_in(self, answer: actions.SignIn) -> None:
         self._state.tick()
@@ -433,27 +387,8 @@ class Connection:
     # --- the message --------------------------------------------------------------------------------------------
 
     def _verify(self, action: actions.Verify) -> None:
-        hop = self._state.node.policy.next_hops[action.next_hop]
-        forwarding = self._forwarding
-        elsewhere = forwarding is not None and (forwarding.name, forwarding.relay) != (action.next_hop, action.relay)
-        if forwarding is not None and elsewhere and not forwarding.has_recipients:
-            forwarding.abandon()  # those before were refused, and at another next hop
-            self._forwarding = forwarding = None
-        if hop.address[0].scheme == "maildir":
-            self._maildir = hop
-            address = str(hop.address[0].target)
-            self._verified(local(OutcomeKind.ACCEPTED, replies.RECIPIENT_OK, "maildir", hop.name, address))
-            return
-        if forwarding is None:
-            forwarding = Forwarding(self._state.hops, action.next_hop, action.mail, self._identity, relay=action.relay)
-            if self._pinned is not None and action.next_hop == self._relay_next_hop():
-                forwarding.pin(self._pinned)
-            self._forwarding = forwarding
         self.deadline = self._state.loop.time() + self._state.hops.services.times.verdict
-        forwarding.verify(action.rcpt, self._verified)
-
-    def _relay_next_hop(self) -> str | None:
-        return self._state.node.virtual_server(self.session.virtual_server).relay_next_hop
+        self._carrying.verify(action, self._verified)
 
     def _verified(self, verdict: Outcome) -> None:
         self._state.tick()
@@ -461,84 +396,22 @@ class Connection:
             self._resume(self.session.verified(verdict))
 
     def _start_body(self, _action: actions.StartBody) -> None:
-        state = self._state
-        limits = state.settings.limits
-        now = state.loop.time()
-        self._spool = Spool(limits.spool, limits.spool_memory_bytes, state.charge_spool)
-        self._body_since = self._last_octets = now
-        self._body_octets = 0
-        if self._forwarding is not None:
-            self._forwarding.body_started()
+        now = self._state.loop.time()
+        self._carrying.start_body(now)
         self.deadline = now + _LOOK
 
     def _deliver(self, action: actions.Deliver) -> None:
-        spool, session = self._spool, self.session
-        transaction = session.the_transaction()
-        if spool is None:
-            raise AssertionError("a delivery without a message")
         self.deadline = self._state.loop.time() + _LONGEST_ANSWER
-        if spool.failed:
-            self._delivered(local(OutcomeKind.DEFERRED, replies.SPOOL_FULL, "spool-full"))
-            return
-        if self._input_ended and not session.engine.buffered:  # not even QUIT waits: nobody reads the answer
-            self._delivered(local(OutcomeKind.DEFERRED, replies.TOO_LATE, "client-gone"))
-            return
-        if self._forwarding is None:
-            self._to_maildir(action, spool, self._maildir)
-            return
-        parcel = Parcel(
-            action.trace,
-            spool,
-            action.octets,
-            action.eight_bit,
-            self._state.loop.time(),
-            self._state.intents,
-            lambda hop, address: intent_of(session, transaction, hop, address),
-            self._state.settle,
-        )
-        self._forwarding.deliver(parcel, self._delivered)
-
-    def _to_maildir(self, action: actions.Deliver, spool: Spool, hop: NextHop | None) -> None:
-        state, transaction = self._state, self.session.the_transaction()
-        if hop is None:
-            raise AssertionError("a delivery that no next hop was asked about")
-        folder = state.folder / str(hop.address[0].target)
-        unique = f"{int(time.time())}.{transaction.id}.{state.node.name.replace('/', '_')}"
-
-        def blocks() -> Any:
-            yield action.trace
-            yield from spool.blocks()
-
-        def written(fault: Reply | None) -> None:
-            kind = OutcomeKind.DEFERRED if fault else OutcomeKind.DELIVERED
-            answer = fault or replies.OK
-            self._delivered(local(kind, answer, "maildir-failed" if fault else "maildir", hop.name, str(folder)))
-
-        state.in_thread(lambda: maildir.deliver(folder, unique, blocks()), written, self._broken)
+        if self._input_ended and not self.session.engine.buffered:  # not even QUIT waits: nobody reads the answer
+            self._carrying.refuse(replies.TOO_LATE, "client-gone", self._delivered)
+        else:
+            self._carrying.deliver(action, self._delivered, self._broken)
 
     def _delivered(self, outcome: Outcome) -> None:
-        self._state.tick()
-        self._end_transaction()
-        if outcome.kind is OutcomeKind.DELIVERED:
-            said = replies.delivered(self.session.the_transaction().id)
-            outcome = Outcome(
-                outcome.kind, said, outcome.reason, outcome.next_hop, outcome.address, outcome.said, outcome.alarm
-            )
-        self._state.metrics.next_hop_seconds(outcome.next_hop, self._state.loop.time() - self._body_since)
         self._resume(self.session.delivered(outcome))
-        if self._client_gone and self._pinned is not None:
-            self._pinned.end(polite=True)
 
     def _abandon(self, _action: actions.Abandon) -> None:
-        if self._forwarding is not None:
-            self._forwarding.abandon()
-        self._end_transaction()
-
-    def _end_transaction(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
-        self._forwarding = self._maildir = None
+        self._carrying.abandon()
 
     def _splice(self, action: actions.Splice) -> None:
         state = self._state
