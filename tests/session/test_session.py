@@ -8,6 +8,7 @@ import pytest
 
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.mail.reply import reply
+from arrowslit.policy.facts import UNKNOWN, Certificate
 from arrowslit.session import actions
 from arrowslit.session.actions import NoteKind, Outcome, OutcomeKind, SignIn, SignInResult
 from arrowslit.session.node import Listener
@@ -228,6 +229,19 @@ def test_a_trusted_client_speaks_for_another_and_the_session_begins_anew() -> No
     answer = script.say("RCPT TO:<bob@example.org>")
     assert answer.startswith("550 5.7.1")
     assert STRANGER in answer
+
+
+def test_nothing_of_one_client_counts_for_the_next_that_is_spoken_for() -> None:
+    trusted = AddressSet.from_ranges([(ip_address(FILTER), ip_address(FILTER))])
+    script = Script(listener=Listener("127.0.0.1:25", "default", xclient_from=trusted))
+    script.session.certificate = Certificate("sha256:" + "0" * 64, frozenset({"balancer.test"}))
+    script.say("EHLO x")
+    assert script.say(f"XCLIENT NAME=mail.branch.test ADDR={SCANNER} LOGIN=bob").startswith("220")
+    assert (script.session.client_name, script.session.authenticated_as) == ("mail.branch.test", "bob")
+    assert script.session.certificate is None
+    script.say("EHLO y")
+    assert script.say(f"XCLIENT ADDR={STRANGER} HELO=z").startswith("220")
+    assert (script.session.client_name, script.session.authenticated_as) == (UNKNOWN, None)
 
 
 def test_nobody_else_says_xclient() -> None:

@@ -319,15 +319,17 @@ def _xclient(session: Session, event: events.Xclient, out: list[Action]) -> None
     """A client that the settings trust says whom it speaks for; the session begins anew (Postfix XCLIENT)."""
     if session.transaction is not None:
         _abandon(session, out)
-    for name, value in event.attributes:
+    attributes = dict(event.attributes)
+    address = attributes.pop("ADDR", None)
+    if address is not None and address != events.TEMPUNAVAIL:
+        session.speaks_for(parse_address(address))
+    for name, value in attributes.items():
         _take_attribute(session, name, value)
     session.restart(out)
 
 
 def _take_attribute(session: Session, name: str, value: str | None) -> None:
-    if name == "ADDR" and value not in (None, events.TEMPUNAVAIL):
-        session.client_address = parse_address(str(value))
-    elif name == "PORT" and value is not None and value.isdigit():
+    if name == "PORT" and value is not None and value.isdigit():
         session.client_port = int(value)
     elif name == "HELO":
         session.helo_name = "" if value in (None, events.TEMPUNAVAIL) else str(value)

@@ -262,6 +262,16 @@ class Session:
         if decision.reply.code == 421:
             self.close(out)
 
+    def speaks_for(self, address: IPAddress) -> None:
+        """The client speaks for another one: nothing that was known of the one before counts for that.
+
+        Neither does the certificate of the connection, which is that of whoever speaks. Closed when in doubt.
+        """
+        if address != self.client_address:
+            self.client_name = self.reverse_name = UNKNOWN
+            self.authenticated_as = self.own_addresses = None
+        self.client_address, self.certificate = address, None
+
     def restart(self, out: list[Action]) -> None:
         """After XCLIENT: as if the client had just connected (220 or 554 is the answer to the command)."""
         self.connections_of_source = 1
