@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers import install, maildir, process
+from tests.peers import install, process
 from tests.peers.netns import Host
-from tests.peers.process import Running
+from tests.peers.server import Server
 from tests.peers.skeleton import ACCOUNTS
 
 CONFIG = """\
@@ -54,27 +54,10 @@ service lmtp {{
 
 
 @dataclass(slots=True)
-class Dovecot:
+class Dovecot(Server):
     """A running Dovecot."""
 
-    folder: Path  # as seen from outside the chroot
-    running: Running
-    address: str
-    port: int
     socket: Path
-
-    @property
-    def at(self) -> tuple[str, int]:
-        """Return where it listens, unless that is a unix socket."""
-        return self.address, self.port
-
-    def log(self) -> str:
-        """Return its log."""
-        return self.running.log_text()
-
-    def messages(self, recipient: str, count: int = 0) -> list[bytes]:
-        """Return what was delivered to this recipient, waiting until there are `count`."""
-        return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers import install, maildir, process
+from tests.peers import install, process
 from tests.peers.netns import Host
-from tests.peers.process import PeerError, Running
+from tests.peers.process import PeerError
+from tests.peers.server import Server
 from tests.peers.skeleton import ACCOUNTS
 
 # $1 root, $2 folder of the instance, then the command. What is mounted ends with the last process.
@@ -34,26 +35,8 @@ shift 2 && exec "$@"
 
 
 @dataclass(slots=True)
-class OpenSMTPD:
+class OpenSMTPD(Server):
     """A running OpenSMTPD."""
-
-    folder: Path  # as seen from outside the chroot
-    running: Running
-    address: str
-    port: int
-
-    @property
-    def at(self) -> tuple[str, int]:
-        """Return where it listens."""
-        return self.address, self.port
-
-    def log(self) -> str:
-        """Return its log."""
-        return self.running.log_text()
-
-    def messages(self, recipient: str, count: int = 0) -> list[bytes]:
-        """Return what was delivered to this recipient, waiting until there are `count`."""
-        return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
 
     def drained(self, seconds: float = 20.0) -> bool:
         """Wait until its queue is empty; say whether it got so."""

@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers import install, maildir, process
+from tests.peers import install, process
 from tests.peers.certs import Certificate
 from tests.peers.netns import Host
-from tests.peers.process import PeerError, Running
+from tests.peers.process import PeerError
+from tests.peers.server import Server
 from tests.peers.skeleton import ACCOUNTS
 
 QUEUE_FOLDERS = "active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace"
@@ -52,27 +53,10 @@ postlog   unix-dgram n - n - 1 postlogd
 
 
 @dataclass(slots=True)
-class Postfix:
+class Postfix(Server):
     """A running Postfix."""
 
-    folder: Path  # as seen from outside the chroot
-    running: Running
-    address: str
-    port: int
     host: Host | None
-
-    @property
-    def at(self) -> tuple[str, int]:
-        """Return where it listens."""
-        return self.address, self.port
-
-    def log(self) -> str:
-        """Return its log."""
-        return self.running.log_text()
-
-    def messages(self, recipient: str, count: int = 0) -> list[bytes]:
-        """Return what was delivered to this recipient, waiting until there are `count`."""
-        return maildir.wait_for(self.folder / "mail" / recipient.lower(), count)
 
     def send(self, message: bytes, recipients: Sequence[str], sender: str = "") -> None:
         """Put a message into its queue with its own sendmail."""
