@@ -215,3 +215,24 @@ def test_a_file_that_is_not_utf8_is_a_finding(tmp_path: Path) -> None:
     (placed,) = load_settings(path).findings
     assert placed.finding.name == "unreadable-file"
     assert "octet 16 is 0xfc" in placed.finding.message
+
+
+@pytest.mark.parametrize("word", ["off", ""])
+def test_off_turns_a_log_off_and_names_no_file(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "arrowslit.toml"
+    text = f'[[listeners]]\naddress = "127.0.0.1:25"\n[log]\ndecisions = "{word}"\nmail = "{word}"\n'
+    path.write_text(f'{text}[metrics]\naddress = "{word}"\n')
+    settings = load_settings(path).settings
+    assert settings is not None
+    assert (settings.log.decisions, settings.log.mail, settings.metrics.address) == (None, None, None)
+    path.write_text(text.replace(f'mail = "{word}"', 'mail = "./off"'))
+    settings = load_settings(path).settings
+    assert settings is not None
+    assert settings.log.mail == tmp_path / "off"
+
+
+def test_a_table_where_a_path_or_off_stands_is_the_wrong_type(tmp_path: Path) -> None:
+    path = tmp_path / "arrowslit.toml"
+    path.write_text('[[listeners]]\naddress = "127.0.0.1:25"\n[log]\nmail = { off = true }\n')
+    loaded = load_settings(path)
+    assert [placed.finding.name for placed in loaded.findings] == ["wrong-type"]

@@ -177,12 +177,12 @@ def _either(words: tuple[str, ...]) -> str:
 
 
 def or_off(kind: Kind) -> Kind:
-    """The kind, or `""` for none."""
+    """The kind, or `"off"` for none; `""` says the same. A file of that name is written `"./off"`."""
 
     def read(value: Value, base: Path) -> object:
-        return None if value.data == "" else kind.read(value, base)
+        return None if value.data in ("", "off") else kind.read(value, base)
 
-    return Kind(f'{kind.name}, or "" for none', read)
+    return Kind(f'{kind.name}, or "off"', read)
 
 
 def or_words(kind: Kind, *words: str) -> Kind:
