@@ -39,7 +39,7 @@ lint: $(STAMP) ## style, format and who may import whom
 
 types: $(STAMP) ## mypy, strict
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests/conftest.py tests/peers
+	$(VENV)/bin/mypy tests/conftest.py tests/peers bench
 
 pytest: $(STAMP) # the tests alone, with whatever peers are there
 	$(PY) -m pytest
