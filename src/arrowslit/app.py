@@ -11,18 +11,22 @@ import datetime
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from arrowslit.documents.alarm_routes import alarm_routes
 from arrowslit.documents.atomic import write_atomically
+from arrowslit.documents.certificates import LISTENERS, CertificateUse, named_in
 from arrowslit.documents.files import Placed
 from arrowslit.documents.own_certificate import CertificateFiles, certificate_files
 from arrowslit.documents.packed import folder_of, pack
 from arrowslit.documents.settings import Settings
 from arrowslit.documents.site import POLICY_NAME, Site, load_site, settings_for_workers
-from arrowslit.gateway.plan import ListenerPlan, NodePlan, PolicySource
+from arrowslit.gateway.plan import AlarmPlan, ListenerPlan, NodePlan, PolicySource
+from arrowslit.policy.model import Policy
 
 _KEPT = 10
 
@@ -66,9 +70,9 @@ def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
     it names has changed (decisions 14). Raises NotAdmissibleError, and OSError where the state folder cannot be
     written.
     """
-    site = load_site(settings_path, policy_path, date=today(), secrets=True)
+    site = load_site(settings_path, policy_path, date=today(), secrets=True, certificates_at=time.time())
     settings = site.settings
-    if settings is None or not site.admissible:
+    if settings is None or site.policy is None or not site.admissible:
         raise NotAdmissibleError(site)
     active = activate(site, settings.node.state)
     file = policy_path or settings_path.parent / POLICY_NAME
@@ -77,7 +81,13 @@ def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
     needs_certificate = any(listener.tls != "off" for listener in settings.listeners)
     certificate = certificate_files(settings) if needs_certificate else None
     told = settings_for_workers(settings, settings_path, generation=active.generation, sources=site.sources)
-    return Active(_plan(settings, told, source, certificate), site, certificate)
+    base = settings_path.parent.absolute()
+    plan = replace(
+        _plan(settings, told, source, certificate),
+        alarms=_alarms(settings, site.policy, site.sources.secrets, base),
+        certificates=tuple(_certificates(settings, site.policy, certificate, base)),
+    )
+    return Active(plan, site, certificate)
 
 
 def run(active: Active, reload: Callable[[], NodePlan], say: Callable[[str], None]) -> int:
@@ -168,6 +178,29 @@ def _plan(
         mail_log=str(log.mail.absolute()) if isinstance(log.mail, Path) else log.mail,
         drain_seconds=settings.timeouts.drain,
     )
+
+
+def _alarms(settings: Settings, policy: Policy, secrets: Mapping[str, str], base: Path) -> AlarmPlan:
+    routes, _ = alarm_routes(settings.alarms.mail, policy)
+    hops = [hop for route in routes for hop in route.hops]
+    return AlarmPlan(
+        mail=tuple(routes),
+        webhook=settings.alarms.webhook or "",
+        syslog=settings.alarms.syslog,
+        folder=base,
+        times=settings.next_hops,
+        passwords={hop.name: secrets.get(hop.password_file, "") for hop in hops if hop.username},
+    )
+
+
+def _certificates(
+    settings: Settings, policy: Policy, shown: CertificateFiles | None, base: Path
+) -> Iterator[CertificateUse]:
+    """Those that the files name, and the one that the node made itself where it shows that."""
+    named = list(named_in(settings, policy, base))
+    if shown is not None and settings.tls.certificate is None:
+        yield CertificateUse(LISTENERS, shown.certificate)
+    yield from named
 
 
 def _listeners(

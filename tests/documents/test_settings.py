@@ -143,7 +143,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.log.decisions is None
     assert settings.log.mail == tmp_path / "mail.log"
     assert settings.metrics.address == Endpoint(IPv4Address("127.0.0.1"), 9625)
-    assert settings.alarms.syslog
+    assert settings.alarms.mail == ("it@example.org",)
+    assert settings.alarms.webhook == "https://alarms.example.org/hook"
+    assert settings.alarms.syslog == Path("/dev/log")
     point = settings.enforcement_points["router"]
     assert (point.target, point.ports, point.virtual_server) == ("nftables", (25, 587), "default")
 

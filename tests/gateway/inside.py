@@ -36,6 +36,9 @@ class Inside:
     at: tuple[str, int]
     counters: SharedCounters
     alarms: list[tuple[str, str]] = field(default_factory=list)
+    """What was raised, by name and text."""
+    over: list[tuple[str, str]] = field(default_factory=list)
+    """What was said to be gone, by name and subject."""
 
     def records(self, **wanted: object) -> list[dict[str, Any]]:
         """The records so far that have these values."""
@@ -116,7 +119,12 @@ def inside(
         "mail_log": None,
     }
     alarms: list[tuple[str, str]] = []
-    state = make_state(loop, message, site, counters, lambda name, text: alarms.append((name, text)))
+    over: list[tuple[str, str]] = []
+
+    def alarm(name: str, text: str, subject: str = "") -> None:
+        alarms.append((name, text))
+
+    state = make_state(loop, message, site, counters, alarm, lambda name, subject: over.append((name, subject)))
     parts = listener_parts(state, {"bound": bound, "settings": {"index": 0, **(told or {})}})
 
     def accepted(client: socket.socket, peer: Any, own: Any) -> None:
@@ -132,7 +140,7 @@ def inside(
     loop.call_soon(turn)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    made = Inside(folder, state, loop, sock.getsockname(), counters, alarms)
+    made = Inside(folder, state, loop, sock.getsockname(), counters, alarms, over)
     try:
         yield made
     finally:

@@ -1,27 +1,11 @@
-"""Alarms, back-off and the words for the service manager."""
+"""Back-off and the words for the service manager."""
 
 import os
 import socket
 from pathlib import Path
 
-from arrowslit.gateway.alarms import Alarms
 from arrowslit.gateway.notify import Notify
 from arrowslit.gateway.workers import Backoff
-
-
-def test_alarms_have_first_last_and_count_and_are_bounded() -> None:
-    alarms = Alarms()
-    alarms.ring("next-hop", "exchange is silent", 10.0)
-    alarms.ring("next-hop", "exchange\x1b[2J refuses", 20.0)
-    (alarm,) = alarms.as_message()
-    assert alarm == {"name": "next-hop", "text": "exchange?[2J refuses", "first": 10.0, "last": 20.0, "count": 2}
-    for number in range(500):
-        alarms.ring(f"name {number}", "x" * 9000, 30.0 + number)
-    assert len(alarms.as_message()) == 200
-    assert alarms.as_message()[0]["name"] == "name 499"
-    assert len(alarms.as_message()[0]["text"]) == 500
-    alarms.clear("name 499")
-    assert "name 499" not in alarms.names()
 
 
 def test_backoff_grows_for_short_lives_and_forgets_after_a_long_one() -> None:

@@ -28,7 +28,7 @@ arrowslit help
 @click.argument("word", required=False)
 @output_options
 def help_(word: str | None, output: Output) -> None:
-    """What a finding or a reason means.
+    """What a finding, a reason or an alarm means.
 
     Without WORD: all of them by name.
     """
@@ -42,7 +42,9 @@ def help_(word: str | None, output: Output) -> None:
     else:
         near = get_close_matches(word, known, 1)
         help = f'did you mean "{near[0]}"?' if near else 'names of all: "arrowslit help"'
-        raise ProblemError(f'neither a finding nor a reason: "{escaped(word)}"', ExitCode.WRONG_INPUT, help)
+        raise ProblemError(
+            f'neither a finding nor a reason nor an alarm: "{escaped(word)}"', ExitCode.WRONG_INPUT, help
+        )
     if output.as_json:
         output.json(words=[{"name": w.name, "kind": w.kind, "text": w.text} for w in chosen])
     elif word is None:

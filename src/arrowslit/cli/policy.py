@@ -38,6 +38,14 @@ def _file(command: Command) -> Command:
     return click.argument("policy_path", metavar="[FILE]", required=False, type=click.Path(path_type=Path))(command)
 
 
+def _moment(date: datetime.date) -> float:
+    """The Unix time that certificates are looked at: now, or the beginning (UTC) of another day than today."""
+    now = datetime.datetime.now(datetime.UTC)
+    if date == now.date():
+        return now.timestamp()
+    return datetime.datetime.combine(date, datetime.time(), datetime.UTC).timestamp()
+
+
 def _code(site: Site) -> ExitCode:
     if site.policy is None or not site.loads:
         return ExitCode.WRONG_INPUT
@@ -61,7 +69,7 @@ def lint(policy_path: Path | None, settings_path: Path | None, date: datetime.da
 
     Exit code 2 where something does not load, 3 where a finding is an error, 0 with warnings only.
     """
-    site = site_of(settings_path, policy_path, date)
+    site = site_of(settings_path, policy_path, date, _moment(date))
     if output.as_json:
         output.json(loads=site.policy is not None, findings=[finding_json(one) for one in in_order(site.findings)])
     else:

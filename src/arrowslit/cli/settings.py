@@ -39,7 +39,12 @@ def settings_of(settings_path: Path | None, output: Output) -> Settings:
     return loaded.settings
 
 
-def site_of(settings_path: Path | None, policy_path: Path | None, date: datetime.date) -> Site:
+def site_of(
+    settings_path: Path | None,
+    policy_path: Path | None,
+    date: datetime.date,
+    certificates_at: float | None = None,
+) -> Site:
     """What the files say: of the node where no policy is named, else of that policy alone, as of `date`.
 
     Files that a named policy names are beside the settings where those are named too, else beside the policy.
@@ -51,7 +56,8 @@ def site_of(settings_path: Path | None, policy_path: Path | None, date: datetime
         if settings_path is None and not Path(POLICY_NAME).is_file():
             help = f"name it, or say where the settings are: -c /path/to/{SETTINGS_NAME}"
             raise ProblemError(f"there is no {POLICY_NAME} here", ExitCode.WRONG_INPUT, help)
-    return load_site(settings_path, policy_path, date=date, revision=0 if policy_path is not None else 1)
+    revision = 0 if policy_path is not None else 1
+    return load_site(settings_path, policy_path, date=date, revision=revision, certificates_at=certificates_at)
 
 
 def policy_of(site: Site, output: Output) -> Policy:

@@ -64,6 +64,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
         lines += _labelled(
             "policy", [f"{file} differs from the active revision", "take it up: reload the node (SIGHUP)"]
         )
+    lines += _labelled("expiry", [_certificate(one) for one in answer["certificates"]])
     lines += _labelled("alarms", [_alarm(one) for one in answer["alarms"][:_ALARMS]])
     return lines
 
@@ -92,6 +93,11 @@ def _counts(counts: dict[str, int]) -> list[str]:
 def _alarm(one: dict[str, Any]) -> str:
     times = f" ({one['count']} times)" if one["count"] > 1 else ""
     return f"{escaped(one['name'])}: {escaped(one['text'])}, {_time(one['last'])}{times}"
+
+
+def _certificate(one: dict[str, Any]) -> str:
+    wrong = escaped(one["wrong"]) and painted(escaped(one["wrong"]), Style.CAUTION, sys.stdout) + ": "
+    return f"{wrong}{escaped(one['text'])}"
 
 
 def _time(unix: float) -> str:

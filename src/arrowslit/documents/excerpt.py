@@ -18,6 +18,8 @@ _TAB: Final = " " * 4
 _SHOWN: Final = 160  # characters of a line
 _BEFORE: Final = 60  # of them before the mark, where the line is longer
 _CUT: Final = "..."
+_HIDDEN: Final = {"alarms.webhook"}
+"""Keys whose values may hold a secret, which must not get into the log of a node that does not start."""
 
 
 def excerpt(document: Document, finding: Finding) -> str:
@@ -31,8 +33,18 @@ def excerpt(document: Document, finding: Finding) -> str:
     marks = sorted([finding.mark, *finding.others], key=_start)
     gutter = len(str(marks[-1].span.line))
     span = finding.mark.span
+    if finding.key in _HIDDEN:
+        _hide(lines, span)
     head = f"{' ' * gutter}--> {_shown(document.name)}:{span.line}:{span.column}"
     return "\n".join([head, *_rows(lines, marks, finding.mark, gutter)]) + "\n"
+
+
+def _hide(lines: list[str], span: Span) -> None:
+    if span.line <= len(lines):
+        line = lines[span.line - 1]
+        end = span.end_column - 1 if span.end_line == span.line else len(line)
+        hidden = "*" * (min(end, len(line)) - span.column + 1)
+        lines[span.line - 1] = line[: span.column - 1] + hidden + line[end:]
 
 
 def _start(mark: Mark) -> tuple[int, int]:

@@ -53,5 +53,32 @@ FINDINGS: Final[dict[str, About]] = {
     "host-bits": About(
         Severity.WARNING, "A range has bits set after its prefix. It is read as the whole range, with the bits cleared."
     ),
+    "certificate-ends": About(
+        Severity.WARNING,
+        "A certificate that the files name, or one of its chain, ends within three weeks. Renew it, then reload. "
+        "In the last week it is an alarm too.",
+    ),
+    "certificate-expired": About(
+        Severity.WARNING,
+        "A certificate that the files name, or one of its chain, has ended. It is used all the same, since mail must "
+        "not stop for it, but whoever verifies it will refuse it.",
+    ),
+    "certificate-not-yet-valid": About(
+        Severity.WARNING,
+        "A certificate that the files name, or one of its chain, begins only later, or this machine's clock is wrong.",
+    ),
+    "certificate-unreadable": About(
+        Severity.WARNING,
+        "The certificate for a next hop is not there or is no PEM. No message can be handed to that next hop.",
+    ),
+    "alarm-mail-no-way": About(
+        Severity.WARNING,
+        "Alarms cannot be mailed to an address: its domain is not accepted, and no virtual server has a "
+        "`relay_next_hop` for the rest of the world.",
+    ),
+    "webhook-in-clear": About(
+        Severity.WARNING,
+        "The web address for alarms is http://: alarms and the address itself can be read on the way.",
+    ),
     "secret-open": About(Severity.WARNING, "A password file can be read by other users of this machine."),
 }

@@ -17,9 +17,11 @@ from arrowslit.mail.address import IPAddress, parse_address
 from arrowslit.mail.address_range import parse_range
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.mail.domain import normalise_domain
+from arrowslit.mail.mailbox_text import parse_mailbox
 from arrowslit.policy.tree import Value
 from arrowslit.policy.values import WrongValueError, describe
 
+_SYSTEM_LOG = Path("/dev/log")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -130,12 +132,46 @@ def _ports(value: Value, _base: Path) -> tuple[int, ...]:
     return tuple(int(str(read(item, _base))) for item in _items(value, "ports"))
 
 
+def _mailboxes(value: Value, _base: Path) -> tuple[str, ...]:
+    return tuple(_mailbox(item) for item in _items(value, "mail addresses"))
+
+
+def _mailbox(item: Value) -> str:
+    text = _string(item, "a mail address")
+    try:
+        return parse_mailbox(text).text
+    except ValueError:
+        raise WrongValueError(
+            f'"{text}" is no mail address', 'write for example "postmaster@example.org"', span=item.span
+        ) from None
+
+
 def _web_address(value: Value, _base: Path) -> str:
     text = _string(value, "a web address")
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise WrongValueError(f'"{text}" is no web address', 'write for example "https://alarms.example.org/hook"')
+    if not is_web_address(text):
+        raise WrongValueError("this is no web address", 'write for example "https://alarms.example.org/hook"')
     return text
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a request can be sent there: http or https, a host, a port that is one, nothing but ASCII."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and _is_plain(text)
+    except ValueError:
+        return False
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and " " not in text
+
+
+def _system_log(value: Value, base: Path) -> object:
+    data = value.data
+    if isinstance(data, bool):
+        return _SYSTEM_LOG if data else None
+    text = _string(value, 'true, false, "ADDRESS:PORT" or a path')
+    return Path(text) if text.startswith("/") else _endpoint(value, base)
 
 
 def whole_number(least: int, most: int) -> Kind:
@@ -205,3 +241,5 @@ ADDRESSES = Kind("array of addresses and ranges", _addresses)
 SERVERS = Kind("array of addresses", _servers)
 PORTS = Kind("array of ports", _ports)
 WEB_ADDRESS = Kind("web address", _web_address)
+MAILBOXES = Kind("array of mail addresses", _mailboxes)
+SYSTEM_LOG = Kind("true or false, or ADDRESS:PORT, or path", _system_log)

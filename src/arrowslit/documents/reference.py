@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from arrowslit.documents.alarms import ALARMS
 from arrowslit.documents.declare import declaration, default_text
 from arrowslit.documents.settings import TABLES, EnforcementPoint, ListenerSettings
 from arrowslit.documents.words import FINDING, REASON, Word, words
@@ -38,6 +39,7 @@ def pages() -> dict[str, str]:
             "Reasons",
             "Why a decision came out as it did, as decision records, metrics and `arrowslit explain` name it.",
         ),
+        "alarms.md": _alarms(),
         "replies.md": _replies(),
     }
 
@@ -110,6 +112,15 @@ def _words(kind: str, title: str, intro: str) -> str:
 def _word(word: Word) -> str:
     severity = f"*{word.severity}* " if word.severity else ""
     return f"## {word.name}\n\n{severity}{word.text}"
+
+
+def _alarms() -> str:
+    intro = (
+        "What somebody must act on, as `arrowslit status`, the metric `arrowslit_alarms` and the notices by mail, "
+        "webhook and syslog name it. `[alarms]` of the settings says who is told; the node's own log has all of them. "
+        "The same alarm of the same subject is told at most once an hour, with how often it was raised."
+    )
+    return _page("Alarms", intro, *(f"## {name}\n\n{ALARMS[name].doc} *{ALARMS[name].ends.value}*" for name in ALARMS))
 
 
 def _replies() -> str:

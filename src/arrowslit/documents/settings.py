@@ -259,13 +259,38 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """Whom to tell when somebody must act. Accepted and kept, not used before the next release."""
+    """Whom to tell when somebody must act (`alarms.md` has all alarms). The same alarm is told at most once an hour.
 
-    mail: tuple[str, ...] = field(default=(), metadata=declared(kinds.TEXTS, "mail addresses", "nobody"))
-    webhook: str = field(
-        default="", metadata=declared(kinds.or_off(kinds.WEB_ADDRESS), "a web address that gets a POST", "none")
+    What cannot be sent is tried again for about an hour, then given up and logged. Mail goes the way that all mail
+    goes: while the only next hop is down, no alarm by mail says so. Use a webhook or the system's log beside it.
+    """
+
+    mail: tuple[str, ...] = field(
+        default=(),
+        metadata=declared(
+            kinds.MAILBOXES,
+            "who gets a mail, through the next hop of the accepted domain, else through a `relay_next_hop`",
+            "nobody",
+        ),
     )
-    syslog: bool = field(default=False, metadata=declared(kinds.FLAG, "a line in the system's log"))
+    webhook: str | None = field(
+        default=None,
+        metadata=declared(
+            kinds.or_off(kinds.WEB_ADDRESS),
+            "a web address that gets a POST with JSON; its certificate is verified, redirections are not followed, "
+            "and the proxy of the environment (`https_proxy`) is used",
+            "none",
+        ),
+    )
+    syslog: Path | Endpoint | None = field(
+        default=None,
+        metadata=declared(
+            kinds.SYSTEM_LOG,
+            'lines in the system\'s log: `true` for `/dev/log`, a path for another such socket, `"192.0.2.1:514"` for '
+            "a log server by UDP",
+            "`false`",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from arrowslit.documents.files import Placed
 from arrowslit.documents.parsed import read_document
 from arrowslit.documents.reader import Reader
 from arrowslit.documents.settings import (
     TABLES,
+    AlarmSettings,
     EnforcementPoint,
     ListenerSettings,
     LogSettings,
@@ -61,6 +63,7 @@ def _read(reader: Reader, root: Table) -> Settings:
     settings = _placed(settings, root, reader.base)
     _check_name(reader, settings.node, root)
     check_tls_files(reader, settings.tls, root)
+    _check_webhook(reader, settings.alarms, root)
     _not_used_yet(reader, root)
     return settings
 
@@ -138,7 +141,26 @@ def _check_name(reader: Reader, node: NodeSettings, root: Table) -> None:
         reader.fault("missing-key", "node.name", span, message, help='write [node] and name = "mx.example.org"')
 
 
-_LATER = (("node", "store"), ("alarms", ""), ("enforcement_points", ""))
+def _check_webhook(reader: Reader, alarms: AlarmSettings, root: Table) -> None:
+    item = _written(root, "alarms", "webhook")
+    parts = urlsplit(alarms.webhook or "")
+    if item is None or parts.scheme != "http" or parts.hostname in _THIS_MACHINE:
+        return
+    message = "alarms would go over the network in clear, and so would whatever secret the address holds"
+    reader.findings.append(
+        Finding(
+            "webhook-in-clear",
+            Severity.WARNING,
+            message,
+            "alarms.webhook",
+            Mark(item.value.span, "not encrypted"),
+            help="write https://",
+        )
+    )
+
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_LATER = (("node", "store"), ("enforcement_points", ""))
 
 
 def _not_used_yet(reader: Reader, root: Table) -> None:

@@ -10,7 +10,6 @@ import datetime
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ from arrowslit.documents.settings import Settings
 from arrowslit.documents.settings_file import load_settings
 from arrowslit.documents.settings_json import settings_from_json, settings_to_json
 from arrowslit.documents.sources import Sources, read_sources
+from arrowslit.documents.together import doubtful_certificates, stranded_alarms, strays
 from arrowslit.policy import expectations
 from arrowslit.policy.document import load_policy
 from arrowslit.policy.expectations import ExpectationResult
-from arrowslit.policy.finding import Finding, Mark, Severity
+from arrowslit.policy.finding import Finding, Severity
 from arrowslit.policy.lint import lint
 from arrowslit.policy.model import Policy
-from arrowslit.policy.tree import Document, Table, Value
+from arrowslit.policy.tree import Document
 
 POLICY_NAME = "policy.toml"
 
@@ -80,11 +80,13 @@ def load_site(
     revision: int = 1,
     generation: int = 0,
     secrets: bool = False,
+    certificates_at: float | None = None,
 ) -> Site:
     """Read both files and what they name, and judge them as of `date` (UTC).
 
     Without `settings_path` only the policy is read, and the files that it names are beside it, else beside the
-    settings. Without `policy_path` the policy is `policy.toml` beside the settings. Never raises for what is in the
+    settings. Without `policy_path` the policy is `policy.toml` beside the settings. With `certificates_at` (Unix
+    seconds) there are findings about certificates that are not good at that time. Never raises for what is in the
     files, or missing.
     """
     settings: Settings | None = None
@@ -103,7 +105,11 @@ def load_site(
     sources = read_sources(document.root, (settings_path or path).parent, secrets=secrets)
     site = _judge(document, sources, date, revision, generation)
     if site.policy is not None and settings is not None and settings_document is not None:
-        findings += [Placed(settings_document, one) for one in _strays(settings, settings_document, site.policy)]
+        for across in (strays, stranded_alarms):
+            findings += [Placed(settings_document, one) for one in across(settings, settings_document, site.policy)]
+    if site.policy is not None and certificates_at is not None:
+        base = (settings_path or path).parent
+        findings += doubtful_certificates(settings, settings_document, site.policy, document, base, certificates_at)
     return Site(
         settings, site.policy, (*findings, *site.findings), site.expectations, sources, site.policy_hash, document.text
     )
@@ -155,25 +161,3 @@ def _judge(document: Document, sources: Sources, date: datetime.date, revision: 
     said = (*said, *lint(policy, date))
     results = tuple(expectations.check(policy, date))
     return Site(None, policy, tuple(Placed(document, one) for one in said), results, policy_hash=hashed)
-
-
-def _strays(settings: Settings, document: Document, policy: Policy) -> list[Finding]:
-    """Listeners whose virtual server the policy has not."""
-    item = document.root.items["listeners"]
-    tables = item.value.data
-    assert isinstance(tables, tuple)  # noqa: S101 - the settings loaded
-    known = list(policy.virtual_servers)
-    return [
-        _stray(listener.virtual_server, f"listeners[{number}].virtual_server", table, known)
-        for number, (listener, table) in enumerate(zip(settings.listeners, tables, strict=True))
-        if listener.virtual_server not in known
-    ]
-
-
-def _stray(name: str, key: str, table: Value, known: list[str]) -> Finding:
-    near = get_close_matches(name, known, 1)
-    help = f'did you mean "{near[0]}"?' if near else f"the policy has: {', '.join(known) or 'none'}"
-    written = table.data.items.get("virtual_server") if isinstance(table.data, Table) else None
-    mark = Mark(table.span if written is None else written.value.span, "no such virtual server")
-    message = f'the policy has no virtual server "{name}"'
-    return Finding("unknown-virtual-server", Severity.ERROR, message, key, mark, help=help, waivable=False)

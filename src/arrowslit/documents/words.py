@@ -1,20 +1,22 @@
-"""What `arrowslit help` can explain: every finding and every reason of a decision, with one text each."""
+"""What `arrowslit help` can explain: every finding, every reason of a decision, every alarm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from arrowslit.documents import findings
+from arrowslit.documents.alarms import ALARMS
 from arrowslit.policy import findings as policy_findings
 from arrowslit.policy.reasons import REASONS
 
 FINDING = "finding"
 REASON = "reason"
+ALARM = "alarm"
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name, what it names ("finding" or "reason"), and its text; for a finding its severity."""
+    """A name, what it names ("finding", "reason" or "alarm"), and its text; for a finding its severity."""
 
     name: str
     kind: str
@@ -23,9 +25,11 @@ class Word:
 
 
 def words() -> dict[str, Word]:
-    """All of them by name, findings first, each in alphabetical order. A finding's text stands before a reason's."""
+    """All of them by name, findings first, each in alphabetical order. Of two with one name the first stands."""
     known = {**policy_findings.FINDINGS, **findings.FINDINGS}
     found = {name: Word(name, FINDING, known[name].doc, known[name].severity.value) for name in sorted(known)}
     for name in sorted(REASONS):
         found.setdefault(name, Word(name, REASON, REASONS[name]))
+    for name in sorted(ALARMS):
+        found.setdefault(name, Word(name, ALARM, f"{ALARMS[name].doc} {ALARMS[name].ends.value}"))
     return found

@@ -31,18 +31,19 @@ class Breaker:
         return True
 
     def failed(self, name: str, now: float) -> bool:
-        """A connect failed; True where that opened the breaker."""
+        """A connect failed; True where that leaves the breaker open."""
         failures, _next, wait = self._state.get(name, (0, 0.0, _FIRST / 2))
         failures += 1
         wait = min(wait * 2, _LONGEST) if failures >= _FAILURES else wait
         if len(self._state) >= _MOST:
             self._state.clear()
         self._state[name] = (failures, now + wait, wait)
-        return failures == _FAILURES
+        return failures >= _FAILURES
 
-    def succeeded(self, name: str) -> None:
-        """A connect worked: closed again."""
-        self._state.pop(name, None)
+    def succeeded(self, name: str) -> bool:
+        """A connect worked: closed; True where it was open before."""
+        state = self._state.pop(name, None)
+        return state is not None and state[0] >= _FAILURES
 
     def up(self, name: str) -> bool:
         """False while open."""

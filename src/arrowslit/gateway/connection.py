@@ -357,7 +357,7 @@ class Connection:
         state.writer.write(record)
         count(state.metrics, record)
         if action.outcome is not None and action.outcome.alarm:
-            state.hops.services.alarm(action.outcome.reason, action.outcome.alarm)
+            state.hops.services.alarm(action.outcome.reason, action.outcome.alarm, action.outcome.next_hop)
 
     # --- signing in and recipients ------------------------------------------------------------------------------
 

@@ -231,7 +231,7 @@ class Forwarding:
             and all(self._known_good(rcpt) for rcpt in self._expecting)
         ):
             text = f"next hop {self.hop.name} is down, {fallback.name} takes its mail"
-            self._hops.services.alarm("fallback-in-use", text)
+            self._hops.services.alarm("fallback-in-use", text, self.hop.name)
             self._fell_back = True
             self.hop = fallback
             self._avoid.clear()
@@ -296,7 +296,7 @@ class Forwarding:
 
     def _rcpt_refused(self, rcpt: Rcpt, outcome: Outcome) -> None:
         if outcome.alarm:
-            self._hops.services.alarm(outcome.reason, outcome.alarm)
+            self._hops.services.alarm(outcome.reason, outcome.alarm, outcome.next_hop)
         if not self._is_candidate:
             self._drop()
             self._answer(self._late(outcome))
@@ -336,7 +336,7 @@ class Forwarding:
         if self._dotted:
             self._close_intent()
             outcome = unknown(broken, self.hop.name, address)
-            self._hops.services.alarm("outcome-unknown", outcome.alarm)
+            self._hops.services.alarm("outcome-unknown", outcome.alarm, self.hop.name)
             self._answer(outcome)
         elif reused or (self._tries < _TRIES and not self.client_gone):
             self._fresh = True

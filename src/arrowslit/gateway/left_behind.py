@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from arrowslit.gateway.alarms import RaiseAlarm
 from arrowslit.gateway.intents import all_left_over, left_over
 from arrowslit.observe.metrics import Metrics
 from arrowslit.observe.record import from_json
@@ -12,9 +12,9 @@ from arrowslit.observe.writer import DecisionWriter
 
 
 class LeftBehind:
-    """Turns the intents of the dead into records. `alarm` takes a name and a text."""
+    """Turns the intents of the dead into records. `alarm` is told what went wrong."""
 
-    def __init__(self, writer: DecisionWriter, metrics: Metrics, alarm: Callable[[str, str], None]) -> None:
+    def __init__(self, writer: DecisionWriter, metrics: Metrics, alarm: RaiseAlarm) -> None:
         self._writer, self._metrics, self._alarm = writer, metrics, alarm
 
     def sweep(self, state_directory: Path) -> None:

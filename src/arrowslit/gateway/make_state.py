@@ -14,6 +14,7 @@ from typing import Any
 from arrowslit.documents.settings import Settings
 from arrowslit.documents.site import Site
 from arrowslit.documents.sources import normalise_address
+from arrowslit.gateway.alarms import RaiseAlarm
 from arrowslit.gateway.counters import SharedCounters
 from arrowslit.gateway.deadlines import Deadlines
 from arrowslit.gateway.intents import Intents
@@ -69,7 +70,8 @@ def make_state(
     message: dict[str, Any],
     site: Site,
     counters: SharedCounters,
-    alarm: Callable[[str, str], None],
+    alarm: RaiseAlarm,
+    over: Callable[[str, str], None],
 ) -> WorkerState:
     """The worker's state. `site` has loaded. Raises OSError where a file it needs cannot be used."""
     settings, policy = site.settings, site.policy
@@ -86,7 +88,8 @@ def make_state(
     )
     settings.limits.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadlines = Deadlines()
-    services = Services(loop, deadlines, node, counters, settings.next_hops, {}, alarm)
+    folder = Path(message["settings"]["path"]).parent
+    services = Services(loop, deadlines, node, counters, settings.next_hops, {}, alarm, over, folder)
     hops = NextHops(services)
     metrics = Metrics()
     state = WorkerState(
@@ -102,7 +105,7 @@ def make_state(
         recorder=Recorder(node.name, message["worker"]),
         writer=DecisionWriter(settings.log.decisions, _mail_log(message), metrics=metrics),
         metrics=metrics,
-        folder=Path(message["settings"]["path"]).parent,
+        folder=folder,
     )
     take_policy(state, site)
     return state

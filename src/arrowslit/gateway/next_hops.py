@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from arrowslit.documents.settings import NextHopSettings
+from arrowslit.gateway.alarms import RaiseAlarm
 from arrowslit.gateway.breaker import Breaker
 from arrowslit.gateway.counters import SharedCounters
 from arrowslit.gateway.deadlines import Deadlines
@@ -42,8 +44,12 @@ class Services:
     node: Node
     counters: SharedCounters
     times: NextHopSettings
-    passwords: dict[str, str] = field(default_factory=dict)
-    alarm: Callable[[str, str], None] = lambda _name, _text: None
+    passwords: dict[str, str]
+    alarm: RaiseAlarm
+    over: Callable[[str, str], None]
+    """The cause of an alarm, by name and subject, is gone."""
+    folder: Path
+    """What the files that a policy names are relative to."""
 
 
 class NextHops:
@@ -129,7 +135,8 @@ class NextHops:
         key = (hop.name, hop.tls, hop.tls_fingerprints, hop.tls_profile, hop.tls_certificate, server_name)
         plan = self._plans.get(key)
         if plan is None:
-            context = client_context(hop.tls, hop.tls_profile, hop.tls_certificate, hop.tls_key)
+            files = [str(self.services.folder / name) if name else None for name in (hop.tls_certificate, hop.tls_key)]
+            context = client_context(hop.tls, hop.tls_profile, *files)
             pins = hop.tls_fingerprints if hop.tls == "fingerprint" else ()
             plan = self._plans[key] = TlsPlan(context, server_name, pins)
         return plan

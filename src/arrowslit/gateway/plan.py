@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from arrowslit.documents.alarm_routes import MailRoute
+from arrowslit.documents.certificates import CertificateUse
+from arrowslit.documents.endpoint import Endpoint
+from arrowslit.documents.settings import NextHopSettings
+
 DRAIN_SECONDS: Final = 660.0
 """How long sessions may take to end (gateway-behaviour 6: longer than the 600 s wait for the final reply)."""
 
@@ -38,6 +43,21 @@ class PolicySource:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmPlan:
+    """Whom to tell of alarms. `folder` is what files of next hops are relative to; `passwords` are by next hop.
+
+    `syslog` is a socket of the machine or a log server.
+    """
+
+    mail: tuple[MailRoute, ...] = ()
+    webhook: str = field(default="", repr=False)
+    syslog: Path | Endpoint | None = None
+    folder: Path = Path()
+    times: NextHopSettings = field(default_factory=NextHopSettings)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
     """One node. `settings` is JSON and goes to the workers as it is."""
 
@@ -55,6 +75,8 @@ class NodePlan:
     worker_argv: tuple[str, ...] = (sys.executable, "-m", "arrowslit.gateway.worker")
     upgrade_argv: tuple[str, ...] | None = None
     """How to start the next parent on SIGUSR2; None: the way this one was started."""
+    alarms: AlarmPlan = field(default_factory=AlarmPlan)
+    certificates: tuple[CertificateUse, ...] = ()
 
     @property
     def control_socket(self) -> Path:

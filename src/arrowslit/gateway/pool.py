@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from arrowslit.gateway.alarms import RaiseAlarm
 from arrowslit.gateway.plan import NodePlan
 from arrowslit.gateway.worker_link import Message
 from arrowslit.gateway.workers import Backoff, Birth, Worker, WorkerFailedError
@@ -32,7 +33,7 @@ class WorkerPool:
         birth: Callable[[int], Birth],
         on_message: Deliver,
         on_death: Callable[[Worker, int], None],
-        on_alarm: Callable[[str, str], None],
+        on_alarm: RaiseAlarm,
     ) -> None:
         self.workers: dict[int, Worker] = {}
         self.plans: dict[int, NodePlan] = {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ADDRESSES = 3
 """Addresses of a next hop that are tried for one transaction."""
 
-_WISHES = {"off": TlsWish.OFF, "opportunistic": TlsWish.OFFERED}
+WISHES = {"off": TlsWish.OFF, "opportunistic": TlsWish.OFFERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Search:
 
     def _try(self, endpoint: Endpoint, *, plain: bool) -> None:
         hop, services = self._wanted.hop, self._hops.services
-        wish = TlsWish.OFF if plain else _WISHES.get(hop.tls, TlsWish.DEMANDED)
+        wish = TlsWish.OFF if plain else WISHES.get(hop.tls, TlsWish.DEMANDED)
         settings = ClientSettings(
             ehlo_name=services.node.name,
             own_name=services.node.name,
@@ -153,10 +153,10 @@ class Search:
             identity=self._wanted.identity if self._wanted.mode == "xclient" else None,
         )
         try:
-            plan = TlsPlan() if wish is TlsWish.OFF else self._hops.tls_plan(hop, _server_name(endpoint))
+            plan = TlsPlan() if wish is TlsWish.OFF else self._hops.tls_plan(hop, server_name(endpoint))
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             services.alarm(
-                "next-hop-certificate", f"next hop {hop.name}: the client certificate can't be used: {error}"
+                "next-hop-certificate", f"next hop {hop.name}: the client certificate can't be used: {error}", hop.name
             )
             self._worst = local(
                 OutcomeKind.DEFERRED, replies.NEXT_HOP_MISCONFIGURED, "next-hop-misconfigured", hop.name
@@ -172,7 +172,8 @@ class Search:
     def _said(self, link: Link, said: Said, plain: bool) -> None:
         hop, self._link = self._wanted.hop, None
         if isinstance(said, Ready):
-            self._hops.breaker.succeeded(link.endpoint.name)
+            if self._hops.breaker.succeeded(link.endpoint.name):
+                self._hops.services.over("next-hop-down", link.endpoint.name)
             self._hops.remember(hop.name, said.capabilities)
             self._hops.count(link, hop)
             link.deadline = NEVER
@@ -190,15 +191,16 @@ class Search:
         services = self._hops.services
         outcome = failed(said, self._wanted.hop.name, link.endpoint.name)
         if said.step is Step.CONNECT and self._hops.breaker.failed(link.endpoint.name, services.loop.time()):
-            services.alarm("next-hop-down", f"next hop {self._wanted.hop.name} ({link.endpoint.name}) does not answer")
+            text = f"next hop {self._wanted.hop.name} ({link.endpoint.name}) does not answer"
+            services.alarm("next-hop-down", text, link.endpoint.name)
         if outcome.alarm:
-            services.alarm(outcome.reason, outcome.alarm)
+            services.alarm(outcome.reason, outcome.alarm, outcome.next_hop)
         if self._worst is None or outcome.alarm:
             self._worst = outcome
         self._next()
 
 
-def _server_name(endpoint: Endpoint) -> str:
+def server_name(endpoint: Endpoint) -> str:
     """The name that a certificate is checked against: the configured host name, else the address."""
     name, _, rest = endpoint.name.partition("[")
     return name or rest.partition("]")[0]

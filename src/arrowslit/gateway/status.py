@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from arrowslit.gateway.plan import PolicySource
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def status(node: Supervisor) -> dict[str, Any]:
-    """The node in one JSON object: name, process, listeners, workers, revision, alarms, counts."""
+    """The node in one JSON object: name, process, listeners, workers, revision, alarms, certificates, counts."""
     plan = node.plan
     sessions = node.counters.sessions()
     workers = [
@@ -33,6 +34,7 @@ def status(node: Supervisor) -> dict[str, Any]:
         "policy_file": None if plan.policy.file is None else str(plan.policy.file),
         "policy_file_differs": policy_file_differs(plan.policy),
         "alarms": node.alarms.as_message(),
+        "certificates": node.certificates.as_message(time.time()),
         "counts": {
             "decisions": _by_first_label(node, "arrowslit_decisions"),
             "deliveries": _by_first_label(node, "arrowslit_deliveries"),

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
+from arrowslit.gateway.alarm_sending import AlarmSending
 from arrowslit.gateway.alarms import Alarms
+from arrowslit.gateway.certificate_watch import CertificateWatch
 from arrowslit.gateway.control import ControlServer
 from arrowslit.gateway.counters import SharedCounters
 from arrowslit.gateway.intents import intents_path
@@ -61,7 +63,10 @@ class Supervisor:
         self.metrics = NodeMetrics()
         self.listeners = Listeners()
         self.counters = SharedCounters.create(plan.workers)
+        self.certificates = CertificateWatch(lambda: self.plan.certificates, self.alarms, self.metrics.own)
         self._reload, self._say = reload, say
+        self._sending = AlarmSending(self.alarms, say)
+        self._sending.take_up(plan.alarms, plan.name)
         self._predecessor = Predecessor(environment)
         self.listeners.adopt(environment)
         self._notify = Notify()
@@ -93,6 +98,7 @@ class Supervisor:
             if self._endpoint is not None:
                 self._endpoint.close()
             self.listeners.close()
+            self._sending.close()
             self._writer.close(time.monotonic())
 
     async def _start(self) -> None:
@@ -183,7 +189,9 @@ class Supervisor:
     def _took_up(self, plan: NodePlan) -> None:
         before, self.plan = self.plan, plan
         self.pool.took_up(plan)
-        self.alarms.clear("reload-refused")
+        self.alarms.over("reload-refused")
+        self._sending.take_up(plan.alarms, plan.name)
+        self.certificates.again()
         for name in needs_restart(before, plan):
             self.alarm("restart-needed", f"{name} was changed; that needs a restart (SIGUSR2 loses no connection)")
         self._say(f"reloaded: revision {plan.policy.revision} is active")
@@ -235,7 +243,9 @@ class Supervisor:
         if what == "metrics":
             self.metrics.take(worker.number, message["metrics"])
         elif what == "alarm":
-            self.alarm(str(message["name"]), str(message["text"]))
+            self.alarm(str(message["name"]), str(message["text"]), str(message.get("subject", "")))
+        elif what == "over":
+            self.alarms.over(str(message["name"]), str(message["subject"]))
         elif what == "ready":
             self._announce()
         elif what == "failed" and not worker.ready:
@@ -285,10 +295,13 @@ class Supervisor:
         own.set("arrowslit_policy_loaded", (), float("reload-refused" not in self.alarms.names()))
         own.replace("arrowslit_revision_info", {(str(self.plan.policy.revision),): 1.0})
         own.replace("arrowslit_alarms", {(name,): 1.0 for name in self.alarms.names()})
+        self._sending.turn(asyncio.get_running_loop().time(), time.time())
+        if self.certificates.due(now):
+            self._spawn(self.certificates.look(time.time()))
 
-    def alarm(self, name: str, text: str) -> None:
+    def alarm(self, name: str, text: str, subject: str = "") -> None:
         """Something that somebody must act on."""
-        self.alarms.ring(name, text, time.time())
+        self.alarms.ring(name, text, time.time(), subject)
 
     async def _status(self, _request: Message) -> Message:
         return await asyncio.get_running_loop().run_in_executor(None, status, self)

@@ -84,7 +84,7 @@ class Worker:
         self._message = message
         site = _load(message["settings"], message["policy"])
         counters = SharedCounters(CountersPlace.from_message(message["counters"]), message["worker"])
-        self._state = make_state(self._loop, message, site, counters, self._alarm)
+        self._state = make_state(self._loop, message, site, counters, self._alarm, self._over)
         for listener in message["listeners"]:
             self._open(listener, socket.socket(fileno=listener["fd"]))
         self._loop.call_later(_FLUSH, self._flush)
@@ -178,8 +178,11 @@ class Worker:
         self._alarm("worker-fault", f"{type(error).__name__} in worker {os.getpid()}")
         self._loop.call_exception_handler({"message": "a fault of ours in a worker", "exception": error})
 
-    def _alarm(self, name: str, text: str) -> None:
-        self._link.send({"is": "alarm", "name": name, "text": text})
+    def _alarm(self, name: str, text: str, subject: str = "") -> None:
+        self._link.send({"is": "alarm", "name": name, "text": text, "subject": subject})
+
+    def _over(self, name: str, subject: str) -> None:
+        self._link.send({"is": "over", "name": name, "subject": subject})
 
     def _flush(self) -> None:
         try:

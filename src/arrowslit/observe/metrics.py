@@ -75,6 +75,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "arrowslit_worker_restarts": Family("counter", "Workers that died and were started again."),
     "arrowslit_unknown_outcomes": Family("counter", "Messages that a dying worker left with unknown outcome."),
     "arrowslit_alarms": Family("max", "1 for each alarm that is on.", ("alarm",)),
+    "arrowslit_certificate_expires_timestamp_seconds": Family(
+        "max", "When a certificate in use ends, as a Unix time.", ("certificate",)
+    ),
 }
 """Every family there is; a counter's name gets `_total` when shown."""
 
