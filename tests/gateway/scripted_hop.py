@@ -51,9 +51,9 @@ class Hop:
 
 
 @contextmanager
-def scripted(answers: Answers | None = None) -> Iterator[Hop]:
-    """Run one on a free loopback port."""
-    server = socket.create_server(("127.0.0.1", 0), backlog=100)
+def scripted(answers: Answers | None = None, port: int = 0) -> Iterator[Hop]:
+    """Run one on that loopback port, else on a free one."""
+    server = socket.create_server(("127.0.0.1", port), backlog=100)
     hop = Hop(server.getsockname(), dict(answers or {}))
     open_ones: list[socket.socket] = []
 

@@ -147,7 +147,7 @@ def _raised() -> Iterator[str]:
 def test_every_alarm_that_is_raised_is_in_the_catalogue_and_the_other_way_round() -> None:
     raised = set(_raised())
     assert len(raised) > 15
-    by_outcome = {reason for _reply, reason, alarm in FAULTS.values() if alarm} | {"spool-full"}
+    by_outcome = {reason for _reply, reason, alarm in FAULTS.values() if alarm} | {"spool-full", "intents-full"}
     logs = {"log-decisions", "log-mail"}
     certificates = {"certificate-ends", "certificate-expired", "certificate-not-yet-valid", "certificate-unreadable"}
     assert raised | by_outcome | logs | certificates | {"alarm-not-sent"} == set(ALARMS)

@@ -1,9 +1,10 @@
-"""Back-off and the words for the service manager."""
+"""Back-off, the breaker and the words for the service manager."""
 
 import os
 import socket
 from pathlib import Path
 
+from arrowslit.gateway.breaker import Breaker
 from arrowslit.gateway.notify import Notify
 from arrowslit.gateway.workers import Backoff
 
@@ -31,6 +32,17 @@ def test_the_service_manager_hears_whole_lines(tmp_path: Path) -> None:
         notify.extend(2)
         assert manager.recv(999) == b"EXTEND_TIMEOUT_USEC=2000000"
     notify.watchdog()
+
+
+def test_a_breaker_says_at_each_failure_that_it_is_open_and_once_that_it_closed() -> None:
+    breaker = Breaker()
+    assert [breaker.failed("a", float(second)) for second in range(4)] == [False, False, True, True]
+    assert not breaker.allows("a", 8.0)
+    assert breaker.succeeded("a")
+    assert not breaker.succeeded("a")
+    breaker.failed("a", 9.0)
+    assert not breaker.succeeded("a")
+    assert breaker.allows("a", 9.0)
 
 
 def test_no_service_manager_no_watchdog() -> None:

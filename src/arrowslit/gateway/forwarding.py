@@ -10,6 +10,7 @@ gateway-behaviour 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from arrowslit.gateway.deadlines import NEVER
 from arrowslit.gateway.link import Link
@@ -297,6 +298,7 @@ class Forwarding:
     def _rcpt_refused(self, rcpt: Rcpt, outcome: Outcome) -> None:
         if outcome.alarm:
             self._hops.services.alarm(outcome.reason, outcome.alarm, outcome.next_hop)
+            outcome = replace(outcome, alarm="")  # raised already
         if not self._is_candidate:
             self._drop()
             self._answer(self._late(outcome))
@@ -337,7 +339,7 @@ class Forwarding:
             self._close_intent()
             outcome = unknown(broken, self.hop.name, address)
             self._hops.services.alarm("outcome-unknown", outcome.alarm, self.hop.name)
-            self._answer(outcome)
+            self._answer(replace(outcome, alarm=""))
         elif reused or (self._tries < _TRIES and not self.client_gone):
             self._fresh = True
             self._tries += 0 if reused else 1

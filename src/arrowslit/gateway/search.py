@@ -7,7 +7,7 @@ over. Who may search at all, and when, is `gateway.next_hops`. Rules: gateway-be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arrowslit.gateway.deadlines import NEVER
@@ -196,7 +196,7 @@ class Search:
         if outcome.alarm:
             services.alarm(outcome.reason, outcome.alarm, outcome.next_hop)
         if self._worst is None or outcome.alarm:
-            self._worst = outcome
+            self._worst = replace(outcome, alarm="")  # raised already
         self._next()
 
 
