@@ -129,8 +129,10 @@ def test_over_everywhere_but_there() -> None:
     alarms = Alarms()
     for subject in ("listeners", "next hop a", "next hop b"):
         alarms.ring("certificate-ends", "soon", 0.0, subject)
-    alarms.over_except("certificate-ends", {"next hop a"})
+    alarms.due(0.0)
+    alarms.over_except("certificate-ends", {"next hop a"}, quietly={"next hop b"})
     assert [one["subject"] for one in alarms.as_message()] == ["next hop a"]
+    assert told(alarms, 1.0) == [("certificate-ends", "listeners", 1, True)]
 
 
 def _raised() -> Iterator[str]:

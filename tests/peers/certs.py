@@ -64,10 +64,12 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.Certificat
     )
 
 
-def _valid(builder: x509.CertificateBuilder, expired: bool) -> x509.CertificateBuilder:
+def _valid(
+    builder: x509.CertificateBuilder, expired: bool, days: tuple[float, float] | None = None
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
-    start, end = (now - 20 * DAY, now - 10 * DAY) if expired else (now - DAY, now + 30 * DAY)
-    return builder.not_valid_before(start).not_valid_after(end)
+    start, end = days or ((-20, -10) if expired else (-1, 30))
+    return builder.not_valid_before(now + start * DAY).not_valid_after(now + end * DAY)
 
 
 def _leaf(
@@ -119,10 +121,14 @@ class Authority:
         client_auth: bool = True,
         server_auth: bool = True,
         old_key: bool = False,
+        days: tuple[float, float] | None = None,
     ) -> Certificate:
-        """Sign a certificate for these DNS names and addresses. `old_key`: RSA instead of P-256."""
+        """Sign a certificate for these DNS names and addresses.
+
+        `old_key`: RSA instead of P-256. `days`: when it begins and ends, from now.
+        """
         key = _key(old_key)
-        builder = _valid(_builder(_name(names[0]), self._subject, key), expired)
+        builder = _valid(_builder(_name(names[0]), self._subject, key), expired, days)
         signed = _leaf(builder, names, client_auth, server_auth).sign(self._key, hashes.SHA256())
         return _write(self._folder, key, signed, self.file.read_bytes())
 

@@ -143,7 +143,11 @@ def test_our_certificate_is_shown_where_the_server_asks(
 ) -> None:
     server, ours = servers["good"], authority.issue("gateway.example.test", server_auth=False)
     before = len(server.messages(ANNA))
-    shown = [f'tls_certificate = "{ours.certificate_file}"', f'tls_key = "{ours.key_file}"']
+    beside = tmp_path / "shown" / "tls"  # the names are relative to the settings file, wherever the node was started
+    beside.mkdir(parents=True)
+    (beside / "ours.crt").write_bytes(ours.certificate_file.read_bytes())
+    (beside / "ours.key").write_bytes(ours.key_file.read_bytes())
+    shown = ['tls_certificate = "tls/ours.crt"', 'tls_key = "tls/ours.key"']
     assert sent(tmp_path / "shown", server, 'tls = "required"', *shown)[0] == 250
     assert b'Client CN "gateway.example.test"' in arrived(server, before + 1)
     assert sent(tmp_path / "not", server, 'tls = "required"')[0] == 250

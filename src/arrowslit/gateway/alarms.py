@@ -90,11 +90,12 @@ class Alarms:
         if known is not None:
             known.open = False
 
-    def over_except(self, name: str, subjects: set[str]) -> None:
-        """Its cause is gone everywhere but there."""
+    def over_except(self, name: str, subjects: set[str], *, quietly: set[str]) -> None:
+        """Its cause is gone everywhere but there. `quietly`: where that is told to nobody, for it only got worse."""
         for known in self._known.values():
             if known.name == name and known.subject not in subjects:
                 known.open = False
+                known.told = known.told and known.subject not in quietly
 
     def due(self, now: float) -> list[Notice]:
         """What is to be told now; it counts as told. To be called every second or so."""

@@ -45,11 +45,12 @@ class CertificateWatch:
     def judge(self, terms: list[Term], unix: float) -> None:
         """Raise, or end, the alarms."""
         self._terms = terms
+        bad = {one.use.purpose for one in terms if one.state(unix, ALARMED)}
         for state in STATES:
             wrong = {one.use.purpose: one for one in terms if one.state(unix, ALARMED) == state}
             for purpose, one in wrong.items():
                 self._alarms.ring(state, one.says(unix), unix, purpose)
-            self._alarms.over_except(state, set(wrong))
+            self._alarms.over_except(state, set(wrong), quietly=bad)
         self._metrics.replace(_ENDS, {(one.use.purpose,): one.ends for one in terms if not one.problem})
 
     def as_message(self, unix: float) -> list[dict[str, Any]]:
