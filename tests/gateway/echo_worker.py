@@ -101,7 +101,7 @@ class EchoWorker:
         if words[0] == "intent":
             self.intents.put(to_intent(Record(id="T1", node="n", forward_path="bob@example.org", time=1.0)))
         elif words[0] == "alarm":
-            self.link.send({"is": "alarm", "name": "test", "text": words[1]})
+            self.link.send({"is": "alarm", "name": "test", "text": words[1], "subject": "", "count": 1})
         elif words[0] == "up":
             self.metrics.set("arrowslit_next_hop_up", ("exchange",), int(words[1]))
             self.tell()

@@ -17,6 +17,7 @@ from typing import Any
 from tests.peers.process import free_port
 
 _STARTED = 20.0
+LOGS = 'decisions = "decisions.jsonl"\nmail = "mail.log"\n'
 
 
 @dataclass(slots=True)
@@ -76,13 +77,12 @@ class RunningNode:
         return self.process.returncode
 
 
-def settings_text(listeners: list[str], more: str = "", workers: int = 1) -> str:
-    """An arrowslit.toml; `listeners` are the bodies of [[listeners]] tables."""
+def settings_text(
+    listeners: list[str], more: str = "", workers: int = 1, *, state: str = "state", logs: str = LOGS
+) -> str:
+    """An arrowslit.toml; `listeners` are the bodies of [[listeners]] tables, `logs` is that of [log]."""
     tables = "".join(f"[[listeners]]\n{body}\n" for body in listeners)
-    return (
-        f'[node]\nname = "mx.arrowslit.test"\nworkers = {workers}\n{tables}'
-        f'[log]\ndecisions = "decisions.jsonl"\nmail = "mail.log"\n{more}'
-    )
+    return f'[node]\nname = "mx.arrowslit.test"\nstate = "{state}"\nworkers = {workers}\n{tables}[log]\n{logs}{more}'
 
 
 @contextmanager
@@ -95,13 +95,15 @@ def serving(
     prefix: tuple[str, ...] = (),
     address: str = "127.0.0.1",
     workers: int = 1,
+    state: str = "state",
+    logs: str = LOGS,
 ) -> Iterator[RunningNode]:
     """Run a node. A listener's body may say `{port}`; each gets a free one. `prefix` runs it in a namespace."""
     bodies = listeners or [f'address = "{address}:{{port}}"']
     ports = [free_port() for _ in bodies]
     texts = [body.replace("{port}", str(port)) for body, port in zip(bodies, ports, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arrowslit.toml").write_text(settings_text(texts, more, workers))
+    (folder / "arrowslit.toml").write_text(settings_text(texts, more, workers, state=state, logs=logs))
     (folder / "policy.toml").write_text(policy)
     argv = [*prefix, sys.executable, "-m", "arrowslit.cli.main", "serve", "-c", str(folder / "arrowslit.toml")]
     with (folder / "stderr").open("wb") as errors:

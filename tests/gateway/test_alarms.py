@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arrowslit.documents.alarms import ALARMS, Ends
 from arrowslit.gateway import alarms as module
+from arrowslit.gateway.alarm_line import AlarmLine
 from arrowslit.gateway.alarms import Alarms, Notice
 from arrowslit.session.verdicts import FAULTS
 
@@ -158,3 +159,49 @@ def test_every_alarm_that_is_raised_is_in_the_catalogue_and_the_other_way_round(
 def test_every_alarm_has_a_sentence() -> None:
     assert all(kind.doc.endswith(".") for kind in ALARMS.values())
     assert {kind.ends for kind in ALARMS.values()} == set(Ends)
+
+
+def test_a_worker_sends_the_first_at_once_and_the_rest_of_the_second_as_one() -> None:
+    sent: list[tuple[object, ...]] = []
+    line = AlarmLine(lambda message: sent.append(tuple(message.values())))
+    for number in range(1000):
+        line.ring("next-hop-garbage", f"text {number}", "inner")
+    line.ring("worker-fault", "other")
+    assert sent == [("alarm", "next-hop-garbage", "text 0", "inner", 1), ("alarm", "worker-fault", "other", "", 1)]
+    sent.clear()
+    line.turn()
+    assert sent == [("alarm", "next-hop-garbage", "text 999", "inner", 999)]
+    line.turn()
+    line.ring("next-hop-garbage", "again", "inner")
+    assert sent[1:] == [("alarm", "next-hop-garbage", "again", "inner", 1)]
+
+
+def test_a_worker_sends_what_came_before_the_end_before_the_end() -> None:
+    sent: list[tuple[object, ...]] = []
+    line = AlarmLine(lambda message: sent.append(tuple(message.values())))
+    line.ring(DOWN, "first", "a")
+    line.ring(DOWN, "second", "a")
+    line.over(DOWN, "a")
+    line.ring(DOWN, "third", "a")
+    line.turn()
+    assert sent == [
+        ("alarm", DOWN, "first", "a", 1),
+        ("alarm", DOWN, "second", "a", 1),
+        ("over", DOWN, "a"),
+        ("alarm", DOWN, "third", "a", 1),
+    ]
+
+
+def test_a_worker_keeps_a_limited_number() -> None:
+    sent: list[object] = []
+    line = AlarmLine(sent.append)
+    for number in range(500):
+        line.ring(DOWN, "x", f"{number}")
+    assert len(sent) == 200
+
+
+def test_counts_of_workers_are_added() -> None:
+    alarms = Alarms()
+    alarms.ring(DOWN, "a", 0.0, "a")
+    alarms.ring(DOWN, "a", 1.0, "a", 999)
+    assert alarms.as_message()[0]["count"] == 1000

@@ -115,8 +115,8 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(path: Path, tmp_path: P
     assert target.read_bytes() == b"keep me"
 
 
-def test_the_file_takes_no_room_until_it_is_used(path: Path) -> None:
+def test_the_file_has_its_room_from_the_start_since_a_mapped_page_without_a_block_kills(path: Path) -> None:
     intents = Intents(path)
-    intents.put(b"x")
-    assert path.stat().st_blocks * 512 < 100_000
+    assert path.stat().st_blocks * 512 >= 4096 * 1024
+    assert not intents.problem
     intents.close()

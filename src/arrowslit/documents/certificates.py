@@ -80,12 +80,12 @@ def term(use: CertificateUse) -> Term:
 
     try:
         chain = load_pem_x509_certificates(use.path.read_bytes())
+        begins = max(certificate.not_valid_before_utc for certificate in chain)
+        ends = min(certificate.not_valid_after_utc for certificate in chain)
     except OSError as error:
         return Term(use, problem=why(error))
     except ValueError:
         return Term(use, problem="it is no certificate in PEM")
-    begins = max(certificate.not_valid_before_utc for certificate in chain)
-    ends = min(certificate.not_valid_after_utc for certificate in chain)
     return Term(use, begins.timestamp(), ends.timestamp())
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from arrowslit.documents.files import Placed
 from arrowslit.documents.packed import packed, with_packed
 from arrowslit.documents.parsed import read_document
-from arrowslit.documents.settings import Settings
+from arrowslit.documents.settings import AlarmSettings, Settings
 from arrowslit.documents.settings_file import load_settings
 from arrowslit.documents.settings_json import settings_from_json, settings_to_json
 from arrowslit.documents.sources import Sources, read_sources
@@ -135,13 +135,13 @@ def site_for_worker(told: Mapping[str, Any], policy_path: Path, *, revision: int
 def settings_for_workers(
     settings: Settings, settings_path: Path, *, generation: int = 1, sources: Sources | None = None
 ) -> dict[str, Any]:
-    """What `site_for_worker` needs to be told, in the types that JSON has.
+    """What `site_for_worker` needs to be told, in the types that JSON has. Whom to tell of alarms is not theirs.
 
     It differs where a file that the policy names says something else, so that workers read all of them anew.
     """
     return {
         "path": str(settings_path.absolute()),
-        "settings": settings_to_json(settings),
+        "settings": settings_to_json(replace(settings, alarms=AlarmSettings())),
         "generation": generation,
         "sources": "" if sources is None else sources.digest(secrets=True),
     }

@@ -71,17 +71,17 @@ class Alarms:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Alarm] = {}
 
-    def ring(self, name: str, text: str, now: float, subject: str = "") -> None:
-        """It happened (again). When there are too many, the one that happened longest ago is dropped."""
+    def ring(self, name: str, text: str, now: float, subject: str = "", count: int = 1) -> None:
+        """It happened (again), `count` times. When there are too many, the one that happened longest ago is dropped."""
         name, text, subject = printable(name), printable(text), printable(subject)
         known = self._known.get((name, subject))
         if known is None:
             self._make_room()
-            self._known[name, subject] = Alarm(name, subject, text, now, now)
+            self._known[name, subject] = Alarm(name, subject, text, now, now, count)
         elif known.open:
-            known.text, known.last, known.count = text, now, known.count + 1
+            known.text, known.last, known.count = text, now, known.count + count
         else:
-            known.text, known.first, known.last, known.count = text, now, now, 1
+            known.text, known.first, known.last, known.count = text, now, now, count
             known.open, known.told_count = True, 0
 
     def over(self, name: str, subject: str = "") -> None:

@@ -144,15 +144,17 @@ class Carrying:
         if self._spool is None:
             raise AssertionError("a delivery without a message")
         if self._spool.failed:
-            self.refuse(replies.SPOOL_FULL, "spool-full", tell)
+            self.refuse(replies.SPOOL_FULL, "spool-full", tell, self._spool.problem)
         elif self._forwarding is None:
             self._to_maildir(action, self._spool, tell, failed)
         else:
             self._forwarding.deliver(self._parcel(action, self._spool), lambda outcome: self._told(outcome, tell))
 
-    def refuse(self, reply: Reply, reason: str, tell: Tell) -> None:
-        """The message goes nowhere, for a reason of ours."""
-        self._told(local(OutcomeKind.DEFERRED, reply, reason), tell)
+    def refuse(self, reply: Reply, reason: str, tell: Tell, alarm: str = "") -> None:
+        """The message goes nowhere, for a reason of ours: the next hop that waits for it is left with RSET."""
+        if self._forwarding is not None:
+            self._forwarding.abandon()
+        self._told(replace(local(OutcomeKind.DEFERRED, reply, reason), alarm=alarm), tell)
 
     def _parcel(self, action: actions.Deliver, spool: Spool) -> Parcel:
         state, session, transaction = self._state, self._session, self._session.the_transaction()

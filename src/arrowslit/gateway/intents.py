@@ -4,15 +4,17 @@ Terms: an *intent* is put down before the final dot goes out to the next hop and
 answer is in. Whoever dies in between leaves it behind, and whoever looks afterwards knows that nobody knows what
 became of that message: a record with outcome "unknown" (RFC 1047 says why it may have been delivered).
 
-A file of fixed slots, mapped, one for each worker. No fsync: what is protected against is the death of a process;
-after the death of the machine slots may be missing or torn, and torn ones are counted. The worker holds a lock on
-its file, so that nobody takes the intents of a living one for left over.
+A file of fixed slots, mapped, one for each worker. Its blocks are taken from the disk when it is made: a mapped page
+that a full disk has no block for would kill the process. No fsync: what is protected against is the death of a
+process; after the death of the machine slots may be missing or torn, and torn ones are counted. The worker holds a
+lock on its file, so that nobody takes the intents of a living one for left over.
 
-Never raises for a full file: mail goes on, and `overflowed` counts.
+Never raises for a full file or a full disk: mail goes on, and `overflowed` counts.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -27,6 +29,7 @@ _SLOTS: Final = 4096
 _HEADER: Final = struct.Struct("<III")  # mark, octets, CRC-32
 _MARK: Final = 0x544E4941
 _FREE: Final = b"\0\0\0\0"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 PAYLOAD_OCTETS: Final = _SLOT - _HEADER.size
 """The longest payload; `observe.record.to_intent` keeps to it."""
@@ -41,20 +44,36 @@ class LeftOver:
 
 
 class Intents:
-    """The intents of one living worker. Raises OSError when the file can't be made or another process holds it."""
+    """The intents of one living worker. Raises OSError when the file can't be made or another process holds it.
+
+    `problem` says so where there is no room for its slots; then it keeps nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.overflowed = 0
+        self.problem = ""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._fd, 0)
-            os.ftruncate(self._fd, _SLOT * _SLOTS)
-            self._map = mmap.mmap(self._fd, _SLOT * _SLOTS)
+            slots = _SLOTS if self._has_room(path) else 0
+            self._map = mmap.mmap(self._fd, _SLOT * slots) if slots else mmap.mmap(-1, _SLOT)
         except OSError:
             os.close(self._fd)
             raise
-        self._free = list(range(_SLOTS - 1, -1, -1))
+        self._slots = slots
+        self._free = list(range(slots - 1, -1, -1))
+
+    def _has_room(self, path: Path) -> bool:
+        try:
+            os.posix_fallocate(self._fd, 0, _SLOT * _SLOTS)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            os.ftruncate(self._fd, 0)
+            self.problem = f"what is being handed over can't be kept in {path}: {error.strerror}"
+            return False
+        return True
 
     def put(self, payload: bytes) -> int:
         """Keep `payload` until `done(slot)`; gives the slot, or -1 when all are taken.
@@ -84,7 +103,7 @@ class Intents:
     @property
     def taken(self) -> int:
         """How many are under way."""
-        return _SLOTS - len(self._free)
+        return self._slots - len(self._free)
 
     def close(self) -> None:
         """Let go of the file; what is still in it counts as left over."""

@@ -107,6 +107,8 @@ def make_state(
         metrics=metrics,
         folder=folder,
     )
+    if state.intents.problem:
+        alarm("intents-full", state.intents.problem)
     take_policy(state, site)
     return state
 

@@ -18,7 +18,7 @@ BLOCK_OCTETS = 65_536
 class Spool:
     """One message. `charge(octets)` takes from the node's budget and says False where that is spent."""
 
-    __slots__ = ("_charge", "_charged", "_chunks", "_file", "_folder", "_memory", "failed", "octets")
+    __slots__ = ("_charge", "_charged", "_chunks", "_file", "_folder", "_memory", "failed", "octets", "problem")
 
     def __init__(self, folder: Path, memory_octets: int, charge: Callable[[int], bool]) -> None:
         self._folder = folder
@@ -29,6 +29,8 @@ class Spool:
         self._file: BinaryIO | None = None
         self.octets = 0
         self.failed = False
+        self.problem = ""
+        """Why it failed, for an alarm; empty while it has not, and where only the budget was spent."""
 
     @property
     def in_memory(self) -> bool:
@@ -58,7 +60,8 @@ class Spool:
                     _write_all(self._file, kept)
                 self._chunks.clear()
             _write_all(self._file, chunk)
-        except OSError:
+        except OSError as error:
+            self.problem = f"messages can't be kept in {self._folder}: {error.strerror or error}"
             self._fail()
 
     def _fail(self) -> None:

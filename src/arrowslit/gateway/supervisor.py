@@ -243,7 +243,8 @@ class Supervisor:
         if what == "metrics":
             self.metrics.take(worker.number, message["metrics"])
         elif what == "alarm":
-            self.alarm(str(message["name"]), str(message["text"]), str(message.get("subject", "")))
+            name, text, subject = (str(message[key]) for key in ("name", "text", "subject"))
+            self.alarm(name, text, subject, int(message["count"]))
         elif what == "over":
             self.alarms.over(str(message["name"]), str(message["subject"]))
         elif what == "ready":
@@ -295,13 +296,21 @@ class Supervisor:
         own.set("arrowslit_policy_loaded", (), float("reload-refused" not in self.alarms.names()))
         own.replace("arrowslit_revision_info", {(str(self.plan.policy.revision),): 1.0})
         own.replace("arrowslit_alarms", {(name,): 1.0 for name in self.alarms.names()})
-        self._sending.turn(asyncio.get_running_loop().time(), time.time())
+        self._tell()
         if self.certificates.due(now):
             self._spawn(self.certificates.look(time.time()))
 
-    def alarm(self, name: str, text: str, subject: str = "") -> None:
+    def _tell(self) -> None:
+        """A mistake of ours in telling people must not keep the node from being looked after."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._sending.turn(loop.time(), time.time())
+        except Exception as error:
+            loop.call_exception_handler({"message": "alarms could not be sent for a fault of ours", "exception": error})
+
+    def alarm(self, name: str, text: str, subject: str = "", count: int = 1) -> None:
         """Something that somebody must act on."""
-        self.alarms.ring(name, text, time.time(), subject)
+        self.alarms.ring(name, text, time.time(), subject, count)
 
     async def _status(self, _request: Message) -> Message:
         return await asyncio.get_running_loop().run_in_executor(None, status, self)

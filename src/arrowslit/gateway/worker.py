@@ -19,6 +19,7 @@ from typing import Any
 from arrowslit.documents.settings_json import settings_from_json
 from arrowslit.documents.site import Site, site_for_worker
 from arrowslit.gateway.acceptor import Acceptor, End
+from arrowslit.gateway.alarm_line import AlarmLine
 from arrowslit.gateway.connection import Connection
 from arrowslit.gateway.counters import CountersPlace, SharedCounters
 from arrowslit.gateway.make_state import listener_parts, make_state, take_policy, take_settings
@@ -34,6 +35,7 @@ class Worker:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, link: WorkerLink) -> None:
         self._loop, self._link = loop, link
+        self._alarms = AlarmLine(link.send)
         self._state: WorkerState | None = None
         self._acceptors: dict[str, Acceptor] = {}
         self._message: dict[str, Any] = {}
@@ -84,7 +86,7 @@ class Worker:
         self._message = message
         site = _load(message["settings"], message["policy"])
         counters = SharedCounters(CountersPlace.from_message(message["counters"]), message["worker"])
-        self._state = make_state(self._loop, message, site, counters, self._alarm, self._over)
+        self._state = make_state(self._loop, message, site, counters, self._alarms.ring, self._alarms.over)
         for listener in message["listeners"]:
             self._open(listener, socket.socket(fileno=listener["fd"]))
         self._loop.call_later(_FLUSH, self._flush)
@@ -175,14 +177,8 @@ class Worker:
 
     def _fault(self, error: Exception) -> None:
         """A mistake of ours: said, and life goes on."""
-        self._alarm("worker-fault", f"{type(error).__name__} in worker {os.getpid()}")
+        self._alarms.ring("worker-fault", f"{type(error).__name__} in worker {os.getpid()}")
         self._loop.call_exception_handler({"message": "a fault of ours in a worker", "exception": error})
-
-    def _alarm(self, name: str, text: str, subject: str = "") -> None:
-        self._link.send({"is": "alarm", "name": name, "text": text, "subject": subject})
-
-    def _over(self, name: str, subject: str) -> None:
-        self._link.send({"is": "over", "name": name, "subject": subject})
 
     def _flush(self) -> None:
         try:
@@ -198,6 +194,7 @@ class Worker:
             self._look_around(self._the_state())
         except Exception as error:
             self._fault(error)
+        self._alarms.turn()
         if not self._done:
             self._loop.call_later(_TURN, self._turn)
 
@@ -210,6 +207,8 @@ class Worker:
         state.node.spool_full = state.counters.spool_total() >= limits.spool_bytes
         state.node.overloaded = state.counters.node_sessions() * 10 >= limits.sessions * 9
         state.observe()
+        for name, text in state.writer.problems().items():
+            self._alarms.ring(name, text)
         self._link.send({"is": "metrics", "metrics": state.metrics.snapshot(), "sessions": len(state.connections)})
 
 

@@ -14,7 +14,8 @@ Parent to worker:
   {"do": "stop"}                              exit now
 Worker to parent:
   {"is": "ready"}, {"is": "failed", "error"} (instead of an answer), {"is": "metrics", "metrics": {...}} each second,
-  {"is": "alarm", "name", "text", "subject"}, {"is": "over", "name", "subject"} (its cause is gone), {"is": "drained"}
+  {"is": "alarm", "name", "text", "subject", "count"}, {"is": "over", "name", "subject"} (its cause is gone),
+  {"is": "drained"}
 
 Works on any event loop that has `add_reader`. Never blocks: what the other side does not read is kept up to a limit.
 """

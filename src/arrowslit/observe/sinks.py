@@ -24,8 +24,10 @@ _MODE: Final = 0o640
 class Sink:
     """The buffer; what is below it says how lines are written."""
 
-    def __init__(self, name: str, limit: int = _LINES) -> None:
+    def __init__(self, name: str, limit: int = _LINES, place: str = "") -> None:
         self.name = name
+        self.place = place or name
+        """Where the lines go, for whoever is told that they can't."""
         self.failures = 0
         self.dropped: Counter[str] = Counter()
         self.problem = ""
@@ -83,7 +85,7 @@ class FileSink(Sink):
     """A file that is only appended to, by several processes, and may be moved away by whoever rotates logs."""
 
     def __init__(self, name: str, path: Path, limit: int = _LINES) -> None:
-        super().__init__(name, limit)
+        super().__init__(name, limit, str(path))
         self._path = path
         self._fd = -1
         self._looked = float("-inf")
@@ -172,7 +174,7 @@ class SyslogSink(Sink):
     """The system's log socket: a datagram for each line, never waited for."""
 
     def __init__(self, name: str, path: str = "/dev/log", limit: int = _LINES) -> None:
-        super().__init__(name, limit)
+        super().__init__(name, limit, path)
         self._path = path
         self._socket: socket.socket | None = None
 

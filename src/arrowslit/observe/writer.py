@@ -75,7 +75,7 @@ class DecisionWriter:
     def problems(self) -> dict[str, str]:
         """What is wrong with which log now, for alarms; empty when all is well."""
         return {
-            f"log-{sink.name}": f"the log {sink.name} can't be written: {sink.problem}"
+            f"log-{sink.name}": f"the log {sink.place} can't be written: {sink.problem}"
             for sink in self._sinks()
             if sink.problem
         }
