@@ -77,10 +77,10 @@ class SignInDesk:
         if where is None:
             tell(TEMPORARY_FAILURE)
             return
-        secret = self.secrets.get(where.password_file, "")
+        secret, folder = self.secrets.get(where.password_file, ""), self.hops.services.folder
 
         def ask() -> bool | Unknown:
-            return directory.has_recipient(where, secret, address)
+            return directory.has_recipient(where, folder, secret, address)
 
         unknown: bool | Unknown = TEMPORARY_FAILURE
         self._run(ask, tell, unknown)
@@ -109,8 +109,8 @@ class SignInDesk:
     def _blocking(self, authentication: Authentication, credentials: Credentials) -> Callable[[], SignIn]:
         where = authentication.ldap
         if authentication.with_ == "ldap" and where is not None:
-            own = authentication.sender_addresses == "own"
-            return lambda: _by_directory(where, credentials, own=own)
+            own, folder = authentication.sender_addresses == "own", self.hops.services.folder
+            return lambda: _by_directory(where, folder, credentials, own=own)
         return lambda: _by_users(self.users_file, credentials)
 
     def _run(self, work: Callable[[], T], tell: Callable[[T], None], otherwise: T) -> None:
@@ -172,8 +172,8 @@ def _by_users(path: Path, credentials: Credentials) -> SignIn:
     return SignIn(SignInResult.ACCEPTED) if fits else _WRONG
 
 
-def _by_directory(where: Ldap, credentials: Credentials, *, own: bool) -> SignIn:
-    addresses = directory.sign_in(where, credentials.username, credentials.password, own=own)
+def _by_directory(where: Ldap, folder: Path, credentials: Credentials, *, own: bool) -> SignIn:
+    addresses = directory.sign_in(where, folder, credentials.username, credentials.password, own=own)
     if addresses is None:
         return _WRONG
     return SignIn(SignInResult.ACCEPTED, addresses if own else None)

@@ -109,6 +109,7 @@ class Ldap:
     base: str = ""
     filter: str = ""
     password_file: str = ""
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,11 +98,22 @@ _NETWORK: Final = Section(
 )
 
 _LDAP_KEYS: Final = (
-    Key("url", Kind.URL, "The directory: ldaps://HOST, or ldap://HOST with StartTLS.", required=True),
+    Key(
+        "url",
+        Kind.URL,
+        "The directory: ldaps://HOST, or ldap://HOST with StartTLS (in clear only where HOST is this machine).",
+        required=True,
+    ),
     Key("bind_name", Kind.TEXT, "The name to bind with; {username} stands for who signs in."),
     Key("base", Kind.TEXT, "Where in the directory to search."),
     Key("filter", Kind.TEXT, "The search filter; {username} or {address} stands for what is looked for."),
     Key("password_file", Kind.TEXT, "A file with the password for searching, relative to the settings file."),
+    Key(
+        "ca_file",
+        Kind.TEXT,
+        "The certificates (PEM) that the directory's own is verified against, relative to the settings file; left out, "
+        "the system's.",
+    ),
 )
 
 _NEXT_HOP: Final = Section(
