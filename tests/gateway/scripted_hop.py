@@ -1,16 +1,20 @@
 """A next hop that does as it is told: a real server on loopback whose every answer can be chosen, delayed or left out.
 
-An answer is octets; `DROP` closes the connection there, `HANG` says nothing. Keys are the first word of a command in
+An answer is octets; `DROP` closes the connection there, `HANG` says nothing. With a certificate an answer 220 to
+STARTTLS begins TLS. Keys are the first word of a command in
 upper case, "GREETING" and "." for the message; a list gives the answers in turn, the last one for ever.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tests.peers.certs import Certificate
 
 DROP, HANG = b"<drop>", b"<hang>"
 
@@ -30,10 +34,12 @@ class Hop:
     """What it heard: the commands of each connection, and each message with its final dot's fate."""
 
     at: tuple[str, int]
+    tls: ssl.SSLContext | None
     answers: dict[str, bytes | list[bytes]]
     connections: list[list[str]] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     partial: list[bytes] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -51,10 +57,14 @@ class Hop:
 
 
 @contextmanager
-def scripted(answers: Answers | None = None, port: int = 0) -> Iterator[Hop]:
+def scripted(answers: Answers | None = None, port: int = 0, certificate: Certificate | None = None) -> Iterator[Hop]:
     """Run one on that loopback port, else on a free one."""
     server = socket.create_server(("127.0.0.1", port), backlog=100)
-    hop = Hop(server.getsockname(), dict(answers or {}))
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate_file, certificate.key_file)
+    hop = Hop(server.getsockname(), context, dict(answers or {}))
     open_ones: list[socket.socket] = []
 
     def serve() -> None:
@@ -81,6 +91,7 @@ def scripted(answers: Answers | None = None, port: int = 0) -> Iterator[Hop]:
 def _converse(hop: Hop, sock: socket.socket) -> None:
     heard: list[str] = []
     hop.connections.append(heard)
+    hop.sockets.append(sock)
     held = b""
     try:
         if not _say(sock, hop.answer("GREETING")):
@@ -93,6 +104,9 @@ def _converse(hop: Hop, sock: socket.socket) -> None:
             answer = hop.answer(verb)
             if not _say(sock, answer):
                 return
+            if verb == "STARTTLS" and answer.startswith(b"220") and hop.tls is not None:
+                sock = hop.tls.wrap_socket(sock, server_side=True)
+                hop.sockets.append(sock)
             if verb == "DATA" and answer.startswith(b"354"):
                 held = _message(hop, sock, held)
                 if not _say(sock, hop.answer(".")):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ hosts_proxy = {proxy}
 acl_smtp_rcpt = rcpt
 begin acl
 rcpt:
+{sign_in}
   deny message = relay not permitted
        domains = !+ours
   deny message = Unrouteable address
@@ -69,6 +70,17 @@ maildir:
   directory = {inside}/mail/$address_data
   user = vmail
   group = vmail
+{authenticators}
+"""
+AUTHENTICATORS = """\
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = {condition}
+  server_set_id = $auth2
+  server_advertise_condition = ${{if def:tls_in_cipher}}
 """
 CLIENT = """\
 acl_smtp_rcpt = rcpt
@@ -194,16 +206,21 @@ def next_hop(
     proxy_from: Sequence[str] = (),
     certificate: Certificate | None = None,
     settings: Sequence[str] = (),
+    users: Mapping[str, str] | None = None,
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
 ) -> Iterator[Exim]:
     """Run an Exim that has Maildirs for these recipients, refuses others at RCPT, and relays nothing.
-    `proxy_from`: addresses that must begin with a PROXY header. `settings`: more lines of its main part.
+    `proxy_from`: addresses that must begin with a PROXY header. `settings`: more lines of its main part. `users` are
+    the passwords of those who may send, by login; without it everybody may.
     """
+    fits = [f"{{and{{{{eq{{$auth2}}{{{name}}}}}{{eq{{$auth3}}{{{word}}}}}}}}}" for name, word in (users or {}).items()]
     values = {
         "domains": " : ".join(sorted({recipient.rpartition("@")[2] for recipient in recipients})),
         "proxy": " : ".join(proxy_from),
+        "sign_in": "" if users is None else "  deny message = sign in first\n       !authenticated = *",
+        "authenticators": "" if users is None else AUTHENTICATORS.format(condition=f"${{if or{{{' '.join(fits)}}}}}"),
     }
     with _instance(
         NEXT_HOP,
