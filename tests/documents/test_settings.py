@@ -56,7 +56,7 @@ drain = "1h"
 connect = "1s"
 
 [dns]
-servers = ["192.0.2.53", "2001:db8::53"]
+servers = ["192.0.2.53", "2001:db8::53", "[::1]:5353"]
 timeout = "2s"
 
 [log]
@@ -139,7 +139,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert second.tls == "implicit"
     assert settings.timeouts.handshake == 0.5
     assert settings.timeouts.drain == 3600.0
-    assert settings.dns.servers == ("192.0.2.53", "2001:db8::53")
+    assert settings.dns.servers == ("192.0.2.53", "2001:db8::53", "[::1]:5353")
     assert settings.log.decisions is None
     assert settings.log.mail == tmp_path / "mail.log"
     assert settings.metrics.address == Endpoint(IPv4Address("127.0.0.1"), 9625)

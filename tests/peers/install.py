@@ -56,6 +56,7 @@ PEERS: dict[str, Peer] = {
     "haproxy": Peer(("haproxy",)),
     "swaks": Peer(("swaks", "libnet-ssleay-perl", "perl")),
     "openssl": Peer(("openssl",)),
+    "nsd": Peer(("nsd",)),
 }
 
 # Serve maintainer scripts, boot or manual pages; no program that a test starts needs them.

@@ -120,7 +120,12 @@ def _server(item: Value) -> str:
     try:
         return str(parse_address(text))
     except ValueError:
-        raise WrongValueError(f'"{text}" is no address', "write the address of a DNS server", span=item.span) from None
+        pass
+    try:
+        return parse_endpoint(text).text
+    except ValueError:
+        help = 'write the address of a DNS server, "192.0.2.53", or with its port, "127.0.0.1:5353"'
+        raise WrongValueError(f'"{text}" is no address', help, span=item.span) from None
 
 
 def _texts(value: Value, _base: Path) -> tuple[str, ...]:

@@ -218,7 +218,10 @@ class DnsSettings:
     """Who is asked for names."""
 
     servers: tuple[str, ...] = field(
-        default=(), metadata=declared(kinds.SERVERS, "addresses of the DNS servers", "those of the system")
+        default=(),
+        metadata=declared(
+            kinds.SERVERS, "addresses of the DNS servers, with a port where it is not 53", "those of the system"
+        ),
     )
     timeout: float = field(default=5.0, metadata=declared(kinds.DURATION, "for all the answers about one client", "5s"))
 
