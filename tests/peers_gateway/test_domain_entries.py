@@ -128,9 +128,11 @@ def test_a_failure_is_no_answer(tmp_path: Path, trouble: Trouble, forward: bool)
 
 @pytest.mark.parametrize("forward", [False, True])
 def test_a_failure_is_no_proof_of_innocence_either(tmp_path: Path, forward: bool) -> None:
-    with misbehaving(Trouble.SERVFAIL, forward=forward) as server:
-        with node_asking(tmp_path, server, mode="all_except_listed") as node:
-            assert answer(node, BRANCH) == "450 4.7.1"
+    with (
+        misbehaving(Trouble.SERVFAIL, forward=forward) as server,
+        node_asking(tmp_path, server, mode="all_except_listed") as node,
+    ):
+        assert answer(node, BRANCH) == "450 4.7.1"
 
 
 def test_who_says_so_lets_in_whoever_could_not_be_looked_up(tmp_path: Path) -> None:

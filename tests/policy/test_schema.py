@@ -98,7 +98,7 @@ def test_the_example_with_every_word_has_every_word() -> None:
         "tls_key",
         "filter",
     }
-    later |= {"finding", "key", "authenticated_as", "on", "ca_file"}
+    later |= {"finding", "key", "authenticated_as", "on", "ca_file", "splice_identify_client"}
     for section in sections():
         for key in section.keys:
             assert key.name in text or key.name in later, key.name

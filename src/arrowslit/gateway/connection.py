@@ -415,11 +415,12 @@ class Connection:
 
     def _splice(self, action: actions.Splice) -> None:
         state = self._state
-        first = self.session.engine.take_unread()
+        first = self._identity.proxy_header() if action.proxy else b""
+        first += self.session.engine.take_unread()
         sock = self._channel.detach()
         state.deadlines.forget(self)
         self.deadline = NEVER
-        run = SpliceRun(state.loop, state.deadlines, sock, first, lambda _reason: self._gone())
+        run = SpliceRun(state.loop, state.deadlines, sock, first, self._gone)
         state.splice(action.target, run)
 
 

@@ -37,11 +37,14 @@ class Identity:
         """The identity in the next hop's mode."""
         mode = hop.identify_client
         if mode == "proxy-v2":
-            source = (self.session.client_address, self.session.client_port)
-            return SaidIdentity(mode, None, encode_v2(source, self.local))
+            return SaidIdentity(mode, None, self.proxy_header())
         if mode in ("xclient", "xforward"):
             return SaidIdentity(mode, ClientIdentity(mode.upper(), self._attributes(mode)))
         return SaidIdentity("none")
+
+    def proxy_header(self) -> bytes:
+        """PROXY v2: the client's end and ours."""
+        return encode_v2((self.session.client_address, self.session.client_port), self.local)
 
     def _attributes(self, mode: str) -> tuple[tuple[str, str | None], ...]:
         session = self.session

@@ -1,21 +1,25 @@
 """Plain TCP both ways after connection control, where nothing may stand in the SMTP (hybrid Exchange).
 
-Octets that were read already go first. Each side's end is passed on, and the other may go on; both are closed when
-both have ended, when either breaks, or when nothing has moved for `IDLE` seconds. Never looks at an octet.
+A PROXY header, where one is wanted, and octets that were read already go first. Each side's end is passed on, and the
+other may go on; both are closed when both have ended, when either breaks, or when nothing has moved for `IDLE` seconds.
+A client whose server can't be reached gets a greeting that sends him away for now. Never looks at an octet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from arrowslit.gateway.channel import Channel
 from arrowslit.gateway.deadlines import Deadlines
 from arrowslit.gateway.link import Endpoint
 from arrowslit.gateway.tls import TlsLayer
+from arrowslit.session import replies
 
-IDLE = 660.0
+IDLE: Final = 660.0
 _CONNECT = 10.0
 _WINDOW = 262_144
 
@@ -54,13 +58,26 @@ class _Side:
 
     def drained(self) -> None:
         """Read on from the other side."""
-        self._splice.other(self).channel.start_reading()
+        if self._splice.joined:
+            self._splice.other(self).channel.start_reading()
 
 
 class Splice:
     """See the module. `done` is called once, when both sides are closed."""
 
-    __slots__ = ("_client", "_deadlines", "_done", "_first", "_ready", "_server", "_sock", "deadline", "loop")
+    __slots__ = (
+        "_client",
+        "_deadlines",
+        "_done",
+        "_first",
+        "_refusing",
+        "_server",
+        "_sock",
+        "_tell",
+        "_to_try",
+        "deadline",
+        "loop",
+    )
 
     def __init__(
         self,
@@ -68,28 +85,39 @@ class Splice:
         deadlines: Deadlines,
         client: socket.socket,
         first: bytes,
-        done: Callable[[str], None],
+        done: Callable[[], None],
     ) -> None:
         self.loop, self._deadlines = loop, deadlines
         self._first, self._done = first, done
         self._client = _Side(self, client)
         self._server: _Side | None = None
         self._sock: socket.socket | None = None
-        self._ready = False
+        self._to_try: deque[Endpoint] = deque()
+        self._tell: Callable[[bool], None] = lambda _up: None
+        self._refusing = False
         self.deadline = loop.time() + _CONNECT
         deadlines.watch(self)
 
-    def connect(self, endpoint: Endpoint) -> None:
-        """Begin; octets flow once the other end answers."""
-        sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    def connect(self, endpoints: Sequence[Endpoint], tell: Callable[[bool], None]) -> None:
+        """Try these in turn, and `tell` whether one answers. Octets flow once it does; else the client gets 421."""
+        self._to_try, self._tell = deque(endpoints), tell
+        self._try_next()
+
+    def _try_next(self) -> None:
+        self._drop_attempt()
+        if not self._to_try:
+            self._refuse()
+            return
+        endpoint = self._to_try.popleft()
+        sock = self._sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
         sock.setblocking(False)
-        self._sock = sock
+        self.deadline = self.loop.time() + _CONNECT
         try:
             sock.connect(endpoint.target)
         except BlockingIOError:
             self.loop.add_writer(sock.fileno(), self._connected)
         except OSError:
-            self.close("next-hop-down")
+            self._try_next()
         else:
             self._connected()
 
@@ -99,14 +127,35 @@ class Splice:
             return
         self.loop.remove_writer(sock.fileno())
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.close("next-hop-down")
+            self._try_next()
             return
         self._sock = None
         self._server = _Side(self, sock)
         self.deadline = self.loop.time() + IDLE
+        self._tell(True)
         self._server.channel.write(self._first)
         self._server.channel.start_reading()
         self._client.channel.start_reading()
+
+    def _drop_attempt(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self.loop.remove_writer(sock.fileno())
+            sock.close()
+
+    def _refuse(self) -> None:
+        """Nobody has greeted the client yet: he is told to come again."""
+        self._refusing = True
+        self._tell(False)
+        self.deadline = self.loop.time() + _CONNECT
+        self._client.channel.write(replies.SPLICE_DOWN.encode())
+        if self._client.channel.close(linger=True):
+            self.close()
+
+    @property
+    def joined(self) -> bool:
+        """Whether the server's side stands."""
+        return self._server is not None
 
     def other(self, side: _Side) -> _Side:
         """The opposite side."""
@@ -126,23 +175,23 @@ class Splice:
         """One side is closed: send what the other still gets, then close that too."""
         other = self._server if side is self._client else self._client
         if other is None or other.channel.close():
-            self.close("spliced")
+            self.close()
         else:
             self.deadline = self.loop.time() + _CONNECT
 
     def expired(self) -> None:
-        """Nothing moved for too long, or the connection was not made in time."""
-        self.close("spliced" if self._server else "next-hop-down")
+        """Nothing moved for too long, or a connection was not made in time."""
+        if self._server is not None or self._refusing:
+            self.close()
+        else:
+            self._try_next()
 
-    def close(self, reason: str) -> None:
+    def close(self) -> None:
         """The end of both. Safe to call twice."""
-        done, self._done = self._done, lambda _reason: None
+        done, self._done = self._done, lambda: None
         self._deadlines.forget(self)
         self._client.channel.abort()
         if self._server is not None:
             self._server.channel.abort()
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            self.loop.remove_writer(sock.fileno())
-            sock.close()
-        done(reason)
+        self._drop_attempt()
+        done()

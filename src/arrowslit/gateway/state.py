@@ -111,7 +111,18 @@ class WorkerState:
 
     def splice(self, target: NextHopAddress, run: SpliceRun) -> None:
         """Connect a spliced client to `target`."""
-        self.hops.endpoints.of((target,), lambda found: run.connect(found[0]) if found else run.close("next-hop-down"))
+
+        def told(up: bool) -> None:
+            services = self.hops.services
+            if up:
+                services.over("next-hop-down", target.text)
+            else:
+                self.metrics.add("arrowslit_faults", ("next-hop-down",))
+                services.alarm(
+                    "next-hop-down", f"{target.text}, where clients are spliced to, can't be reached", target.text
+                )
+
+        self.hops.endpoints.of((target,), lambda found: run.connect(found, told))
 
     def observe(self) -> None:
         """Figures that are kept elsewhere, for the next snapshot."""

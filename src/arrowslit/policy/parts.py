@@ -197,6 +197,7 @@ class VirtualServer:
     own_domains_from_outside: str = "permit"
     forward: str | None = None
     splice_to: NextHopAddress | None = None
+    splice_identify_client: str = "none"
     authentication: Authentication | None = None
     connection_control: ConnectionControl = ConnectionControl()
     delivery: AccessList = EVERYBODY_LISTED

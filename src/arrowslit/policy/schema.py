@@ -288,6 +288,13 @@ _VIRTUAL_SERVER: Final = Section(
         ),
         Key("forward", Kind.WORD, '"splice" passes plain TCP on after connection control.', words=("splice",)),
         Key("splice_to", Kind.SPLICE_ADDRESS, "Where a splice goes."),
+        Key(
+            "splice_identify_client",
+            Kind.WORD,
+            "How that server is told who the client is.",
+            '"none"',
+            ("none", "proxy-v2"),
+        ),
         Key("authentication", Kind.TABLE, "Signing in.", section=_AUTHENTICATION),
         Key(
             "connection_control",

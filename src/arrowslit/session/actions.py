@@ -104,9 +104,13 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """From here on pass octets both ways between client and `target`; the session is over."""
+    """From here on pass octets both ways between client and `target`; the session is over.
+
+    With `proxy` a PROXY v2 header says first who the client is.
+    """
 
     target: NextHopAddress
+    proxy: bool = False
 
 
 class NoteKind(Enum):

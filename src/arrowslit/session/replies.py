@@ -39,6 +39,7 @@ HEADER_TOO_BIG: Final = reply(552, "5.3.4", "Message header is too big")
 NEEDS_SMTPUTF8: Final = reply(550, "5.6.7", "The next server does not take internationalised addresses")
 NEEDS_8BIT: Final = reply(550, "5.6.3", "The next server does not take 8-bit content")
 
+SPLICE_DOWN: Final = reply(421, "4.4.1", "The server behind is not reachable, please try again later")
 NEXT_HOP_DOWN: Final = reply(451, "4.4.1", "The server behind is not reachable, please try again later")
 NEXT_HOP_BUSY: Final = reply(451, "4.3.2", "The server behind is busy, please try again later")
 NEXT_HOP_MISCONFIGURED: Final = reply(451, "4.3.5", "The system behind is not set up correctly, please try again later")

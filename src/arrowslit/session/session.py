@@ -241,7 +241,7 @@ class Session:
             self._refuse_connection(decision, out)
         elif server.splice_to is not None:
             self.note(out, NoteKind.DECISION, decision.reason, None, decision)
-            out.append(Splice(server.splice_to))
+            out.append(Splice(server.splice_to, server.splice_identify_client == "proxy-v2"))
             self.closed = True
         elif self.node.draining:
             out.append(self.engine.greet(replies.DRAINING))
