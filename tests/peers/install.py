@@ -54,7 +54,7 @@ PEERS: dict[str, Peer] = {
     "dovecot": Peer(("dovecot-lmtpd",), needs_root=True),
     "openldap": Peer(("slapd",)),
     "haproxy": Peer(("haproxy",)),
-    "swaks": Peer(("swaks", "libnet-ssleay-perl", "perl")),
+    "swaks": Peer(("swaks", "libnet-ssleay-perl", "libio-socket-inet6-perl", "perl")),
     "openssl": Peer(("openssl",)),
     "nsd": Peer(("nsd",)),
 }
