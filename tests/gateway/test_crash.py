@@ -22,20 +22,10 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.node import RunningNode, serving
+from tests.gateway.policies import loopback
 from tests.gateway.wire import Wire
 from tests.peers.process import free_port
 
-POLICY = """
-version = 1
-[next_hops.inner]
-address = "smtp://127.0.0.1:{port}"
-tls = "off"
-[accepted_domains."example.org"]
-next_hop = "inner"
-[virtual_servers.default]
-[virtual_servers.default.connection_control]
-only_listed = [ {{ computer = "127.0.0.1" }} ]
-"""
 SENDERS = 8
 PACE = 0.04
 """Seconds between two messages of a sender, so that the killing falls among them."""
@@ -107,7 +97,7 @@ def _murder(node: RunningNode, sink: Sink, stop: threading.Event, dice: random.R
 
 def _crash(folder: Path, messages: int, seconds: float) -> None:
     dice = random.Random(20261125)
-    with _sink(folder) as sink, serving(folder, POLICY.format(port=sink.port), workers=2) as node:
+    with _sink(folder) as sink, serving(folder, loopback(sink.port), workers=2) as node:
         until = time.monotonic() + seconds
         shares = [list(range(start, messages, SENDERS)) for start in range(SENDERS)]
         senders = [threading.Thread(target=_send_all, args=(node, share, until)) for share in shares]

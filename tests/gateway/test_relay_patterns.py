@@ -6,35 +6,28 @@ controls (a mailbox, postmaster) must arrive.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from arrowslit.documents.users import hash_password, write_users
 from tests.gateway.inside import Inside, inside
+from tests.gateway.node import serving
+from tests.gateway.policies import loopback
 from tests.gateway.relay_patterns import Pattern, patterns
 from tests.gateway.scripted_hop import Hop, scripted
 from tests.gateway.wire import Wire
+from tests.peers import certs
 
 OUTSIDE, OURS = "elsewhere.test", "example.org"
 PATTERNS = patterns(OUTSIDE, "mx.arrowslit.test", "127.0.0.1", OURS)
-POLICY = """
-version = 1
-[next_hops.inner]
-address = "smtp://127.0.0.1:{port}"
-tls = "off"
-[accepted_domains."example.org"]
-next_hop = "inner"
-[virtual_servers.default]
-mode = "{mode}"
-[virtual_servers.default.connection_control]
-only_listed = [ {{ computer = "127.0.0.1" }} ]
-"""
 MODES = ("enforce", "defer", "observe")
 
 
 def policy(hop: Hop, mode: str) -> str:
     """A policy in which the client may connect and deliver, and nobody may relay."""
-    return POLICY.format(port=hop.at[1], mode=mode)
+    return loopback(hop.at[1], mode=mode, server='relay_next_hop = "inner"')
 
 
 def nothing_outside(hop: Hop) -> None:
@@ -60,15 +53,54 @@ def attempt(wire: Wire, pattern: Pattern) -> int:
     return code if code >= 400 else wire.say(f"RCPT TO:{pattern.rcpt}")[0]
 
 
+def plain(_wire: Wire) -> None:
+    """Nothing goes before."""
+
+
+def in_tls(wire: Wire) -> None:
+    """STARTTLS goes before."""
+    wire.starttls()
+    wire.say("EHLO client.test")
+
+
+def not_signed_in(wire: Wire) -> None:
+    """A wrong password goes before."""
+    in_tls(wire)
+    assert wire.say("AUTH PLAIN AGJvYgB3cm9uZw==")[0] == 535
+
+
 @pytest.mark.parametrize("mode", MODES)
-def test_no_pattern_gets_through(tmp_path: Path, mode: str) -> None:
-    with scripted() as hop, inside(tmp_path, policy(hop, mode)) as node:
-        for pattern in PATTERNS:
+@pytest.mark.parametrize("first", [plain, in_tls, not_signed_in])
+def test_no_pattern_gets_through(tmp_path: Path, mode: str, first: Callable[[Wire], None]) -> None:
+    (tmp_path / "state").mkdir()
+    write_users(tmp_path / "state" / "users", {"bob": hash_password("right")})
+    listener = 'address = "127.0.0.1:25"\ntls = "starttls"'
+    signs_in = '[virtual_servers.default.authentication]\nwith = "users"\n'
+    more = "[limits]\nsign_in_failures = 1000\n"
+    own = certs.self_signed(tmp_path, "mx.arrowslit.test")
+    told = {"certificate": str(own.certificate_file), "key": str(own.key_file), "digest": ""}
+    with scripted() as hop, inside(tmp_path, policy(hop, mode) + signs_in, listener, more, told) as node:
+        for pattern in PATTERNS[:: 1 if first is plain else 3]:
             with Wire(node.at) as wire:
                 wire.say("EHLO client.test")
+                first(wire)
                 assert attempt(wire, pattern) >= 500, pattern
         nothing_outside(hop)
         control(node, hop)
+
+
+def test_no_pattern_gets_through_by_ipv6(tmp_path: Path) -> None:
+    with scripted() as hop:
+        text = loopback(hop.at[1], client="::1")
+        with serving(tmp_path, text, ['address = "[::1]:{port}"'], address="::1") as node:
+            for pattern in patterns(OUTSIDE, "mx.arrowslit.test", "IPv6:::1", OURS):
+                with Wire(node.at) as wire:
+                    wire.say("EHLO client.test")
+                    assert attempt(wire, pattern) >= 500, pattern
+            nothing_outside(hop)
+            with Wire(node.at) as wire:
+                wire.say("EHLO client.test")
+                assert wire.message("x@elsewhere.test", f"bob@{OURS}")[0] == 250
 
 
 def test_after_rset_and_pipelined(tmp_path: Path) -> None:

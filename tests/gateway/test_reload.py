@@ -11,21 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.node import serving
+from tests.gateway.policies import loopback
 from tests.gateway.scripted_hop import scripted
 from tests.gateway.wire import Wire
 from tests.peers import certs
-
-POLICY = """
-version = 1
-[next_hops.inner]
-address = "smtp://127.0.0.1:{port}"
-tls = "off"
-[accepted_domains."example.org"]
-next_hop = "inner"
-[virtual_servers.default]
-[virtual_servers.default.connection_control]
-only_listed = [ {{ computer = "{client}" }} ]
-"""
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -37,11 +26,11 @@ def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def test_an_open_session_lives_on_under_the_new_policy(tmp_path: Path) -> None:
-    with scripted() as hop, serving(tmp_path, POLICY.format(port=hop.at[1], client="127.0.0.1")) as node:
+    with scripted() as hop, serving(tmp_path, loopback(hop.at[1])) as node:
         with Wire(node.at) as wire:
             wire.say("EHLO client.test")
             assert wire.message("a@elsewhere.test", "bob@example.org")[0] == 250
-            node.policy(POLICY.format(port=hop.at[1], client="127.0.0.2"))
+            node.policy(loopback(hop.at[1], client="127.0.0.2"))
             eventually(lambda: "revision 2" in node.log)
             eventually(lambda: wire.message("a@elsewhere.test", "bob@example.org")[0] == 550)
             wire.say("RSET")
@@ -50,7 +39,7 @@ def test_an_open_session_lives_on_under_the_new_policy(tmp_path: Path) -> None:
 
 
 def test_a_broken_policy_changes_nothing(tmp_path: Path) -> None:
-    with scripted() as hop, serving(tmp_path, POLICY.format(port=hop.at[1], client="127.0.0.1")) as node:
+    with scripted() as hop, serving(tmp_path, loopback(hop.at[1])) as node:
         node.policy("version = 1\n[virtual_servers.default]\nmoed = 'enforce'\n")
         eventually(lambda: "unknown-key" in node.log)
         assert "policy.toml:3:1" in node.log
@@ -61,7 +50,7 @@ def test_a_broken_policy_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_breaks_an_expectation_is_not_taken_up(tmp_path: Path) -> None:
-    good = POLICY.format(port=9, client="127.0.0.1")
+    good = loopback(9)
     with serving(tmp_path, good) as node:
         node.policy(good + '[[expectations]]\nthat = "x may"\nfrom = "192.0.2.7"\noutcome = "permit"\n')
         eventually(lambda: "x may" in node.log)
@@ -78,7 +67,7 @@ def test_a_certificate_renewed_in_its_place(tmp_path: Path) -> None:
     _put(first, folder)
     more = '[tls]\ncertificate = "tls/cert.pem"\nkey = "tls/key.pem"\n'
     listeners = ['address = "127.0.0.1:{port}"\ntls = "implicit"']
-    with serving(tmp_path, POLICY.format(port=9, client="127.0.0.1"), listeners, more) as node:
+    with serving(tmp_path, loopback(9), listeners, more) as node:
         before = ssl.get_server_certificate(node.at)
         _put(second, folder)
         node.process.send_signal(signal.SIGHUP)
@@ -91,7 +80,7 @@ def _put(made: certs.Certificate, folder: Path) -> None:
 
 
 def test_changed_limits_count_from_the_next_session(tmp_path: Path) -> None:
-    with serving(tmp_path, POLICY.format(port=9, client="127.0.0.1")) as node:
+    with serving(tmp_path, loopback(9)) as node:
         with Wire(node.at) as wire:
             assert "SIZE 37748736" in wire.say("EHLO client.test")[1]
         settings = tmp_path / "arrowslit.toml"
@@ -106,7 +95,7 @@ def test_changed_limits_count_from_the_next_session(tmp_path: Path) -> None:
 
 
 def test_draining_ends_sessions_when_they_are_idle_and_loses_no_message(tmp_path: Path) -> None:
-    with scripted() as hop, serving(tmp_path, POLICY.format(port=hop.at[1], client="127.0.0.1")) as node:
+    with scripted() as hop, serving(tmp_path, loopback(hop.at[1])) as node:
         busy, idle = Wire(node.at), Wire(node.at)
         for wire in (busy, idle):
             wire.say("EHLO client.test")
@@ -125,10 +114,36 @@ def test_draining_ends_sessions_when_they_are_idle_and_loses_no_message(tmp_path
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    policy = POLICY.format(port=9, client="127.0.0.1")
+    policy = loopback(9)
     with (
         serving(tmp_path / "one", policy) as node,
         pytest.raises(AssertionError, match=f"127.0.0.1:{node.ports[0]}"),
         serving(tmp_path / "two", policy, [f'address = "127.0.0.1:{node.ports[0]}"']),
     ):
         pass
+
+
+def test_a_virtual_server_that_is_taken_away_drains(tmp_path: Path) -> None:
+    listeners = ['address = "127.0.0.1:{port}"', 'address = "127.0.0.1:{port}"\nvirtual_server = "second"']
+    second = '[virtual_servers.second.connection_control]\nonly_listed = [ { computer = "127.0.0.1" } ]\n'
+    with scripted() as hop, serving(tmp_path, loopback(hop.at[1], more=second), listeners) as node:
+        busy, idle = (Wire(("127.0.0.1", node.ports[1])) for _ in range(2))
+        for wire in (busy, idle):
+            wire.say("EHLO client.test")
+        busy.say("MAIL FROM:<a@elsewhere.test>")
+        settings = tmp_path / "arrowslit.toml"
+        settings.write_text(settings.read_text().replace('virtual_server = "second"', 'virtual_server = "default"'))
+        node.policy(loopback(hop.at[1]))
+        eventually(lambda: "revision 2" in node.log)
+        assert busy.say("RCPT TO:<bob@example.org>")[0] == 250  # what is under way is finished
+        assert busy.say("DATA")[0] == 354
+        busy.send(b"Subject: x\r\n\r\nhello\r\n.\r\n")
+        assert busy.reply()[0] == 250
+        assert [wire.say("MAIL FROM:<a@elsewhere.test>")[0] for wire in (busy, idle)] == [421, 421]
+        assert len(hop.messages) == 1
+        with Wire(("127.0.0.1", node.ports[1])) as wire:
+            wire.say("EHLO client.test")
+            assert wire.message("a@elsewhere.test", "bob@example.org")[0] == 250
+        for wire in (busy, idle):
+            wire.sock.close()
+    assert node.records(reason="session-fault") == []

@@ -62,7 +62,7 @@ class Carrying:
 
     def verify(self, action: actions.Verify, tell: Tell) -> None:
         """The next hop's verdict on a recipient, to `tell`. A Maildir takes everything."""
-        hop = self._state.node.policy.next_hops[action.next_hop]
+        hop = self._session.policy.next_hops[action.next_hop]
         forwarding = self._forwarding
         elsewhere = forwarding is not None and (forwarding.name, forwarding.relay) != (action.next_hop, action.relay)
         if forwarding is not None and elsewhere and not forwarding.has_recipients:
@@ -77,7 +77,8 @@ class Carrying:
         forwarding.verify(action.rcpt, tell)
 
     def _forward(self, action: actions.Verify) -> Forwarding:
-        made = Forwarding(self._state.hops, action.next_hop, action.mail, self._identity, relay=action.relay)
+        policy = self._session.policy
+        made = Forwarding(self._state.hops, policy, action.next_hop, action.mail, self._identity, relay=action.relay)
         server = self._state.node.virtual_server(self._session.virtual_server)
         if self._pinned is not None and action.next_hop == server.relay_next_hop:
             made.pin(self._pinned)

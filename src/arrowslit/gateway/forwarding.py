@@ -20,6 +20,7 @@ from arrowslit.gateway.search import Search, Wanted
 from arrowslit.gateway.sender import Identity
 from arrowslit.mail.mailbox import Mailbox
 from arrowslit.mail.reply import Reply
+from arrowslit.policy.model import Policy
 from arrowslit.session import replies
 from arrowslit.session.actions import Outcome, OutcomeKind
 from arrowslit.session.verdicts import failed, local, unknown, verdict
@@ -57,6 +58,7 @@ class Forwarding:
         "_mail_answered",
         "_own_link",
         "_parcel",
+        "_policy",
         "_search",
         "_tell",
         "_tries",
@@ -67,9 +69,11 @@ class Forwarding:
         "release_at",
     )
 
-    def __init__(self, hops: NextHops, hop_name: str, mail: Mail, identity: Identity, *, relay: bool) -> None:
-        self._hops = hops
-        self.hop = hops.services.node.policy.next_hops[hop_name]
+    def __init__(
+        self, hops: NextHops, policy: Policy, hop_name: str, mail: Mail, identity: Identity, *, relay: bool
+    ) -> None:
+        self._hops, self._policy = hops, policy
+        self.hop = policy.next_hops[hop_name]
         self.name, self.relay = hop_name, relay  # as it was asked for; `hop` may be its fallback
         self._mail, self._identity = mail, identity
         self._accepted: list[Rcpt] = []
@@ -223,7 +227,7 @@ class Forwarding:
         self._search = None
         if outcome.reason == "next-hop-down" and self._last is not None:
             outcome = self._last
-        fallback = self._hops.services.node.policy.next_hops.get(self.hop.fallback or "")
+        fallback = self._policy.next_hops.get(self.hop.fallback or "")
         if (
             fallback is not None
             and outcome.reason == "next-hop-down"  # a busy one is not down

@@ -139,7 +139,7 @@ def take_policy(state: WorkerState, site: Site) -> None:
     if policy is None:
         raise ValueError("the policy does not load")
     node, sources = state.node, site.sources
-    node.policy = policy
+    node.take(policy)
     node.capabilities_version += 1
     node.sign_in_ready = frozenset(
         name for name, server in policy.virtual_servers.items() if server.authentication is not None

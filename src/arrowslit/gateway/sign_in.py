@@ -137,7 +137,7 @@ class SignInDesk:
         keep: Callable[[Link], None],
         tell: Tell,
     ) -> None:
-        hop = self.hops.services.node.policy.next_hops.get(name or "")
+        hop = identity.session.policy.next_hops.get(name or "")
         if hop is None or hop.tls not in ("required", "verify", "fingerprint"):
             tell(_UNAVAILABLE)
             return

@@ -57,7 +57,7 @@ def _hello(session: Session, event: events.Hello, out: list[Action]) -> None:
 
 
 def _mail(session: Session, event: events.Mail, out: list[Action]) -> None:
-    if session.node.draining:
+    if session.leaving:
         session.answer(out, replies.DRAINING)
         return
     if session.node.spool_full:
@@ -83,7 +83,7 @@ def _decide_mail(session: Session, out: list[Action]) -> None:
 
 def _rcpt(session: Session, event: events.Rcpt, out: list[Action]) -> None:
     transaction = session.the_transaction()
-    decision = decide(session.node.policy, Stage.RECIPIENT, session.facts(event))
+    decision = decide(session.policy, Stage.RECIPIENT, session.facts(event))
     if not isinstance(decision, Decision):
         session.look_up(decision, out, lambda later: _rcpt(session, event, later))
         return
@@ -107,7 +107,7 @@ def _rcpt(session: Session, event: events.Rcpt, out: list[Action]) -> None:
 
 def one_recipient(session: Session, next_hop: str) -> bool:
     """Whether the next hop can answer only for one recipient at a time (gateway-behaviour 1)."""
-    hop = session.node.policy.next_hops[next_hop]
+    hop = session.policy.next_hops[next_hop]
     if hop.address[0].scheme in ("lmtp", "lmtp+unix", "maildir"):
         return True
     transaction = session.transaction
@@ -187,7 +187,7 @@ def _refuse_message(session: Session, reason: str, reply: Any, out: list[Action]
 
 def _decide_data(session: Session, octets: int) -> Decision:
     """The last stage of the policy, now that the size is known."""
-    decision = decide(session.node.policy, Stage.DATA, session.facts(octets=octets))
+    decision = decide(session.policy, Stage.DATA, session.facts(octets=octets))
     if not isinstance(decision, Decision):
         raise TypeError(f"the message's stage needs {sorted(decision.facts)}, which were settled before")
     return decision
@@ -258,7 +258,7 @@ def _noop(session: Session, event: events.Noop, out: list[Action]) -> None:
 def _idle(session: Session, reply: Any, out: list[Action]) -> None:
     """A command without purpose: 100 of them are as good as 20 errors (gateway-behaviour 5)."""
     session.idle_commands += 1
-    if session.node.draining:
+    if session.leaving:
         session.answer(out, replies.DRAINING)
     elif session.idle_commands > _IDLE_COMMANDS and not session.exempt:
         session.note(out, NoteKind.FAULT, "too-many-commands", replies.TOO_MANY_COMMANDS)

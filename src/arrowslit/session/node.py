@@ -59,11 +59,30 @@ class Node:
     draining: bool = False
     recipient_lists: dict[str, Callable[[Mailbox], bool | Unknown]] = field(default_factory=dict)
     """By next hop, where it has a recipient list."""
+    _gone: dict[str, Policy] = field(default_factory=dict)
+    """By virtual server that the active policy lacks: the last policy that had it."""
     _offers: dict[tuple[str, bool], tuple[Policy, int, Offer]] = field(default_factory=dict)
 
+    def take(self, policy: Policy) -> None:
+        """From now on decide by this policy; sessions of virtual servers that it lacks finish under the last."""
+        for name in self.policy.virtual_servers:
+            self._gone[name] = self.policy
+        for name in policy.virtual_servers:
+            self._gone.pop(name, None)
+        self.policy = policy
+
+    def policy_of(self, virtual_server: str) -> Policy:
+        """The active policy, or the last one that had that virtual server. KeyError where there never was one."""
+        policy = self.policy
+        return policy if virtual_server in policy.virtual_servers else self._gone[virtual_server]
+
+    def leaves(self, virtual_server: str) -> bool:
+        """Whether sessions there are to end once nothing is under way."""
+        return self.draining or virtual_server not in self.policy.virtual_servers
+
     def virtual_server(self, name: str) -> VirtualServer:
-        """The virtual server of that name in the active policy. KeyError is impossible for one that was loaded."""
-        return self.policy.virtual_servers[name]
+        """The virtual server of that name. KeyError is impossible for one that was loaded."""
+        return self.policy_of(name).virtual_servers[name]
 
     def next_hop_of(self, recipient: Mailbox) -> NextHop | None:
         """The next hop of the accepted domain that `recipient` falls under; None where there is none."""

@@ -16,6 +16,7 @@ from arrowslit.policy.decide import decide
 from arrowslit.policy.decision import Action as PolicyAction
 from arrowslit.policy.decision import Decision, Needs, Stage
 from arrowslit.policy.facts import UNKNOWN, Certificate, Facts, Unknown
+from arrowslit.policy.model import Policy
 from arrowslit.policy.replies import with_reference
 from arrowslit.session import replies
 from arrowslit.session.actions import (
@@ -193,7 +194,7 @@ class Session:
 
     def timed_out(self, slow_body: bool = False) -> list[Action]:
         """The client took too long for a command, or sent a message too slowly (gateway-behaviour 1)."""
-        if self.node.draining and not slow_body:
+        if self.leaving and not slow_body:
             return self.hang_up([], replies.DRAINING)
         reply = replies.TOO_SLOW if slow_body else replies.TIMED_OUT
         out: list[Action] = []
@@ -243,7 +244,7 @@ class Session:
             self.note(out, NoteKind.DECISION, decision.reason, None, decision)
             out.append(Splice(server.splice_to, server.splice_identify_client == "proxy-v2"))
             self.closed = True
-        elif self.node.draining:
+        elif self.leaving:
             out.append(self.engine.greet(replies.DRAINING))
             self.close(out)
         else:
@@ -321,9 +322,19 @@ class Session:
         self.awaiting = name
         self._resume = resume
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that this session is under."""
+        return self.node.policy_of(self.virtual_server)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the session is to end once nothing is under way."""
+        return self.node.leaves(self.virtual_server)
+
     def decide(self, stage: Stage, out: list[Action], again: Callable[[list[Action]], None]) -> Decision | None:
         """The decision at `stage`; None where look-ups are under way and `again` will be called."""
-        decision = decide(self.node.policy, stage, self.facts())
+        decision = decide(self.policy, stage, self.facts())
         if isinstance(decision, Decision):
             return decision
         self.look_up(decision, out, again)
