@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.peers import install, smtp_load
 from tests.peers.certs import Authority
 
-from bench import lookups, memory, page, refusals, soak, throughput
+from bench import life, lookups, memory, page, refusals, soak, throughput
 from bench.page import Results
 from bench.ways import Way, all_ways, arrowslit
 
-PARTS = ("throughput", "refused", "memory", "lookups")
-_PEERS = ("postfix", "smtp-source", "haproxy")
+PARTS = ("throughput", "refused", "memory", "lookups", "life")
+_PEERS = ("postfix", "smtp-source", "haproxy", "postgresql")
 
 
 class Bench:
@@ -69,6 +69,13 @@ class Bench:
         found = self.results.look_ups = lookups.measure(self._folder / "lookups")
         few, many = found.decision[lookups.FEW], found.decision[lookups.MANY]
         self.say(f"decision {few:.2f} and {many:.2f} µs; load {found.load:.2f} s, {found.memory / 1e6:.1f} MB")
+
+    def life(self) -> None:
+        """Decisions into stores, and a million ranges under load."""
+        rounds, seconds = (2, 0.7) if self._quick else (5, 1.5)
+        self.results.life = life.decisions(self._folder / "life", rounds, seconds, self.say)
+        found = life.ranges(self._folder / "ranges", self.say)
+        self.results.life.pauses, self.results.life.took = found.pauses, found.took
 
     def soak(self, seconds: float) -> None:
         """The same load for long."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import lookups, memory
+from bench.life import EACH, KEPT, LONGEST_PAUSE, MOST_LESS, POSTGRESQL, SQLITE, Life
 from bench.loads import SESSIONS, Measured, median
 from bench.lookups import LookUps
 from bench.memory import Idle
@@ -50,6 +51,7 @@ class Results:
     idle: Idle | None = None
     large: int | None = None
     look_ups: LookUps | None = None
+    life: Life | None = None
     soak: list[Moment] = field(default_factory=list)
 
 
@@ -118,6 +120,24 @@ def _memory_goals(results: Results) -> Iterable[Sequence[str]]:
         yield "memory that a message of 50 MB adds", "2 MB or less", large, _yes(results.large <= memory.LARGE_GOAL)
     if results.look_ups:
         yield from _look_up_goals(results.look_ups)
+    if results.life:
+        yield from _life_goals(results.life)
+
+
+def _life_goals(found: Life) -> Iterable[Sequence[str]]:
+    for load in (KEPT, EACH):
+        for store in (SQLITE, POSTGRESQL):
+            less = found.less(load, store)
+            name = f"{load.name}: messages a second that decisions in {store} cost"
+            yield name, f"{MOST_LESS:.0%} or less", f"{less:.0%}", _yes(less <= MOST_LESS)
+    pause = f"{found.pause * 1000:.1f} ms"
+    yield (
+        "99 of 100 NOOPs while 1,000,000 ranges are taken up",
+        "10 ms or less",
+        pause,
+        _yes(found.pause <= LONGEST_PAUSE),
+    )
+    yield "from the changed file to the policy in force", "", f"{found.took:.1f} s", ""
 
 
 def _look_up_goals(found: LookUps) -> Iterable[Sequence[str]]:

@@ -101,21 +101,30 @@ def arrowslit(
     listed: str = '{ computer = "127.0.0.1" }',
     more: str = "",
     mail_log: str = "",
+    store: str = "",
+    bare: bool = False,
+    wait: float = process.START_SECONDS,
 ) -> Iterator[Way]:
-    """A node of `arrowslit serve` that passes mail on to `to`."""
-    folder.mkdir(parents=True)
+    """A node of `arrowslit serve` that passes mail on to `to`; `bare`: without a store (`bench.bare`).
+
+    It is waited for `wait` seconds until it listens.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     port, tls_port = process.free_port(), process.free_port()
     files = {"certificate": certificate.certificate_file, "key": certificate.key_file}
     settings = SETTINGS.format(port=port, tls_port=tls_port, workers=workers, mail_log=mail_log, **files)
+    if store:
+        settings = settings.replace("[node]\n", f'[node]\nstore = "{store}"\n')
     (folder / "arrowslit.toml").write_text(settings)
     address, hop_port = to
     policy = POLICY.format(address=address, port=hop_port, refuse_at=refuse_at, listed=listed, more=more)
     (folder / "policy.toml").write_text(policy)
-    argv = [sys.executable, "-m", "arrowslit.cli.main", "serve", "-c", str(folder / "arrowslit.toml")]
+    path = str(folder / "arrowslit.toml")
+    argv = [sys.executable, "-m", *(["bench.bare"] if bare else ["arrowslit.cli.main", "serve", "-c"]), path]
     log = folder / "stderr"
     name = process.unique("arrowslit")
     extra = _profiled()
-    with process.started(name, argv, log, lambda: _listening(log), extra_environment=extra) as running:
+    with process.started(name, argv, log, lambda: _listening(log), extra_environment=extra, seconds=wait) as running:
         at = ("127.0.0.1", port)
         yield Way(
             f"Arrowslit, {workers} worker{'s' * (workers > 1)}", at, (at[0], tls_port), heads=[running.process.pid]

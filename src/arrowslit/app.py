@@ -1,16 +1,15 @@
-"""Puts a node together from its files: the one place that knows which store and which files stand behind the gateway.
+"""Puts a node together from its files and its store: the one place that knows both.
 
-Terms: to *activate* a site is to make its policy a revision: a copy in the state folder that workers load, so that an
-edit of `policy.toml` changes nothing before it is taken up (decisions 21). Until there is a store, the copies of the
-last revisions in the folder `revisions` are it. Never judges a policy: a site that is not admissible is refused.
+Terms: at its start a node takes up what the store has as active; an empty store gets `policy.toml` as revision 1. From
+then on a node runs what the copies in its state folder say (`documents.local_copy`), so that an edit of `policy.toml`
+changes nothing before it is applied (decisions 21). Where the store is away, the last copy holds, and without one
+everybody is deferred. Never judges a policy: a site that is not admissible is refused.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,17 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from arrowslit.documents.alarm_routes import alarm_routes
-from arrowslit.documents.atomic import write_atomically
 from arrowslit.documents.certificates import LISTENERS, CertificateUse, named_in
 from arrowslit.documents.files import Placed
+from arrowslit.documents.local_copy import LocalCopies, Target, text_hash
 from arrowslit.documents.own_certificate import CertificateFiles, certificate_files
-from arrowslit.documents.packed import folder_of, pack
+from arrowslit.documents.packed import packed
 from arrowslit.documents.settings import Settings
+from arrowslit.documents.settings_file import LoadedSettings, load_settings
 from arrowslit.documents.site import POLICY_NAME, Site, load_site, settings_for_workers
 from arrowslit.gateway.plan import AlarmPlan, ListenerPlan, NodePlan, PolicySource
 from arrowslit.policy.model import Policy
-
-_KEPT = 10
 
 
 class NotAdmissibleError(Exception):
@@ -41,21 +39,16 @@ class NotAdmissibleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """What was taken up: the plan of the node, the site it comes from, the certificate where listeners need one."""
+    """What was taken up: the plan of the node, the site it comes from, the certificate where listeners need one.
+
+    `problem` says what is wrong with the store, where the node starts without it.
+    """
 
     plan: NodePlan
     site: Site
     certificate: CertificateFiles | None
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """The active revision: its number and the SHA-256 (hex) of its text; the same of the files that it names."""
-
-    number: int
-    policy_hash: str
-    generation: int = 1
-    sources_hash: str = ""
+    settings: LoadedSettings
+    problem: str = ""
 
 
 def today() -> datetime.date:
@@ -64,37 +57,116 @@ def today() -> datetime.date:
 
 
 def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
-    """Read the files, judge them and activate them.
+    """What a node starts with: the store's active revision, or the last copy of one where the store is away.
 
-    The revision is a new one where the policy's text is another than the active one, the generation where a file that
-    it names has changed (decisions 14). Raises NotAdmissibleError, and OSError where the state folder cannot be
-    written.
+    Raises NotAdmissibleError, StoreError where the store can be reached and can't be used, and OSError where the state
+    folder can't be written.
     """
-    site = load_site(settings_path, policy_path, date=today(), secrets=True, certificates_at=time.time())
-    settings = site.settings
-    if settings is None or site.policy is None or not site.admissible:
-        raise NotAdmissibleError(site)
-    active = activate(site, settings.node.state)
+    from arrowslit.upkeep.start import bring_active  # noqa: PLC0415 - the store takes 160 ms to import
+
+    loaded = load_settings(settings_path)
+    settings = _settings(loaded)
     file = policy_path or settings_path.parent / POLICY_NAME
-    path = _copy(settings.node.state, active.number)
-    source = PolicySource(path.absolute(), active.number, file.absolute(), site.policy_hash)
+    found = bring_active(settings, lambda: _first_text(settings_path, file), settings_path.parent)
+    active = take_up_copy(settings_path, policy_path, found.target, loaded)
+    LocalCopies(settings.node.state).set_active(found.target)
+    return replace(active, problem=found.problem)
+
+
+def take_up_copy(
+    settings_path: Path,
+    policy_path: Path | None = None,
+    target: Target | None = None,
+    in_force: LoadedSettings | None = None,
+) -> Active:
+    """The settings that are in force, else as the file has them, with the policy of `target`, else the active one.
+
+    The policy was judged when it became a revision; here it must load, and fit the settings. Raises NotAdmissibleError,
+    and OSError where files of the state folder can't be used.
+    """
+    loaded = in_force or load_settings(settings_path)
+    settings = _settings(loaded)
+    copies = LocalCopies(settings.node.state)
+    if target is None:
+        active = copies.active()
+        if active is None:
+            raise FileNotFoundError(f"there is no whole copy of a policy in {copies.folder}")
+        target = active.target
+    path = copies.path(target.revision)
+    site = load_site(
+        settings_path,
+        path,
+        date=today(),
+        revision=target.revision,
+        generation=target.generation,
+        secrets=True,
+        certificates_at=time.time(),
+        contents=packed(path, target.generation),
+        settings_in_force=loaded,
+    )
+    if site.settings is None or site.policy is None or _unfit(site, path):
+        raise NotAdmissibleError(site)
+    return _active(site, loaded, site.policy, settings_path, policy_path, path)
+
+
+def _settings(loaded: LoadedSettings) -> Settings:
+    if loaded.settings is None:
+        raise NotAdmissibleError(Site(None, None, tuple(loaded.findings)))
+    return loaded.settings
+
+
+def _first_text(settings_path: Path, file: Path) -> str:
+    """The text of the first revision. Raises NotAdmissibleError."""
+    site = load_site(settings_path, file, date=today(), certificates_at=time.time())
+    if not site.admissible:
+        raise NotAdmissibleError(site)
+    return site.policy_text
+
+
+def _unfit(site: Site, path: Path) -> bool:
+    """Whether something keeps the node from running that revision: what lint thinks of it was asked before."""
+    return any(
+        not placed.finding.waivable or placed.document is None or placed.document.name != str(path)
+        for placed in site.errors
+    )
+
+
+def _active(
+    site: Site, loaded: LoadedSettings, policy: Policy, settings_path: Path, policy_path: Path | None, path: Path
+) -> Active:
+    settings = _settings(loaded)
+    file = policy_path or settings_path.parent / POLICY_NAME
+    source = PolicySource(path, policy.revision, generation=policy.generation)
+    if file.exists():
+        source = replace(source, file=file.absolute(), file_sha256=text_hash(site.policy_text))
     needs_certificate = any(listener.tls != "off" for listener in settings.listeners)
     certificate = certificate_files(settings) if needs_certificate else None
-    told = settings_for_workers(settings, settings_path, generation=active.generation, sources=site.sources)
+    told = settings_for_workers(settings, settings_path, generation=policy.generation, sources=site.sources)
     base = settings_path.parent.absolute()
     plan = replace(
         _plan(settings, told, source, certificate),
-        alarms=_alarms(settings, site.policy, site.sources.secrets, base),
-        certificates=tuple(_certificates(settings, site.policy, certificate, base)),
+        alarms=_alarms(settings, policy, site.sources.secrets, base),
+        certificates=tuple(_certificates(settings, policy, certificate, base)),
+        beside=_beside(settings, base),
     )
-    return Active(plan, site, certificate)
+    return Active(plan, site, certificate, loaded)
 
 
-def run(active: Active, reload: Callable[[], NodePlan], say: Callable[[str], None]) -> int:
+def _beside(settings: Settings, base: Path) -> dict[str, Any]:
+    """What the process beside the workers needs to know (`gateway.beside`)."""
+    return {
+        "store": settings.store,
+        "keep_seconds": settings.log.keep,
+        "base": str(base),
+        "dns": list(settings.dns.servers),
+    }
+
+
+def run(active: Active, reload: Callable[[Target | None], NodePlan], say: Callable[[str], None]) -> int:
     """Run the node until it is told to stop; 0 where every session ended by itself, else 1.
 
-    `reload` gives the next plan, or raises to refuse; `say` takes lines for the operator. Raises OSError where a
-    listener cannot be opened.
+    `reload` gives the next plan, with the policy of a target or with the active one, or raises to refuse; `say` takes
+    lines for the operator. Raises OSError where a listener cannot be opened.
     """
     from arrowslit.gateway.listeners import ListenerError  # noqa: PLC0415 - asyncio is not needed to judge files
     from arrowslit.gateway.supervisor import serve  # noqa: PLC0415
@@ -103,63 +175,6 @@ def run(active: Active, reload: Callable[[], NodePlan], say: Callable[[str], Non
         return serve(active.plan, reload, say=say)
     except ListenerError as error:
         raise OSError(str(error)) from None
-
-
-def active_revision(state: Path) -> Revision | None:
-    """The revision that was activated last, None where there is none (or its record is broken)."""
-    try:
-        found = json.loads((state / "revisions" / "active.json").read_bytes())
-        return Revision(int(found["revision"]), found["sha256"], int(found["generation"]), found["sources_sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def activate(site: Site, state: Path) -> Revision:
-    """Keep the policy's text as a revision in `state`, unless it is the active one already. Raises OSError."""
-    folder = state / "revisions"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = _next(active_revision(state), site, _highest(folder))
-    path = _copy(state, made.number)
-    write_atomically(path, site.policy_text.encode(), 0o600)
-    if site.policy is not None:
-        pack(site.policy, path)
-    record = {
-        "revision": made.number,
-        "sha256": made.policy_hash,
-        "generation": made.generation,
-        "sources_sha256": made.sources_hash,
-    }
-    write_atomically(folder / "active.json", json.dumps(record).encode(), 0o600)
-    _prune(folder)
-    return made
-
-
-def _copy(state: Path, number: int) -> Path:
-    return state / "revisions" / f"{number}.toml"
-
-
-def _next(before: Revision | None, site: Site, highest: int) -> Revision:
-    sources = site.sources.digest(secrets=False)
-    if before is None:
-        return Revision(highest + 1, site.policy_hash, 1, sources)
-    number = before.number if before.policy_hash == site.policy_hash else highest + 1
-    generation = before.generation + (before.sources_hash != sources)
-    return Revision(number, site.policy_hash, generation, sources)
-
-
-def _numbers(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("*.toml") if path.stem.isascii() and path.stem.isdigit())
-
-
-def _highest(folder: Path) -> int:
-    return max(_numbers(folder), default=0)
-
-
-def _prune(folder: Path) -> None:
-    for number in _numbers(folder)[:-_KEPT]:
-        path = folder / f"{number}.toml"
-        path.unlink(missing_ok=True)
-        shutil.rmtree(folder_of(path), ignore_errors=True)
 
 
 def _plan(
@@ -177,6 +192,7 @@ def _plan(
         decision_log=None if log.decisions is None else log.decisions.absolute(),
         mail_log=str(log.mail.absolute()) if isinstance(log.mail, Path) else log.mail,
         drain_seconds=settings.timeouts.drain,
+        journal=settings.node.state.absolute() / "journal",
     )
 
 

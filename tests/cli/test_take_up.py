@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from contextlib import closing
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from arrowslit.app import NotAdmissibleError, Revision, active_revision, take_up
+from arrowslit.app import NotAdmissibleError, take_up
+from arrowslit.documents.local_copy import LocalCopies, Target
+from arrowslit.gateway.status import policy_file_differs
+from arrowslit.policy.ask import ask
+from arrowslit.policy.decision import Action
+from arrowslit.policy.facts import Facts
+from arrowslit.store.database import open_database
 
 SETTINGS = """[node]
 name = "mx.example.org"
@@ -79,29 +88,28 @@ def test_a_revision_is_a_copy_that_later_edits_do_not_reach(folder: Path) -> Non
     assert source.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_revision_is_new_only_where_the_text_is(folder: Path) -> None:
+def test_an_edit_is_no_revision_until_it_is_applied(folder: Path) -> None:
     settings = folder / "arrowslit.toml"
     assert [take_up(settings).plan.policy.revision for _ in range(3)] == [1, 1, 1]
     (folder / "policy.toml").write_text(POLICY + "# remark\n")
-    assert take_up(settings).plan.policy.revision == 2
-    (folder / "policy.toml").write_text(POLICY)
-    assert take_up(settings).plan.policy.revision == 3
-    found = active_revision(folder / "state")
-    assert isinstance(found, Revision)
-    assert found.number == 3
+    source = take_up(settings).plan.policy
+    assert source.revision == 1
+    assert policy_file_differs(source)
+    (folder / "policy.toml").unlink()
+    assert take_up(settings).plan.policy.file is None
 
 
-def test_a_changed_file_is_a_new_generation_of_the_same_revision(folder: Path) -> None:
+def test_what_was_applied_is_taken_up_at_the_next_start(folder: Path) -> None:
     settings = folder / "arrowslit.toml"
-    with (folder / "policy.toml").open("a") as policy:
-        policy.write('[networks.filter]\nfile = "ranges.txt"\n')
-    (folder / "ranges.txt").write_text("192.0.2.1\n")
-    first = take_up(settings).plan
-    assert take_up(settings).plan == first
-    (folder / "ranges.txt").write_text("192.0.2.2\n")
-    second = take_up(settings).plan
-    assert (first.policy.revision, second.policy.revision) == (1, 1)
-    assert (first.settings["generation"], second.settings["generation"]) == (1, 2)
+    take_up(settings)
+    with closing(open_database(folder / "state" / "store.sqlite")) as store:
+        store.revisions.apply(POLICY + "# remark\n", expected=1, kind="apply", author="x", message="")
+    source = take_up(settings).plan.policy
+    assert source.revision == 2
+    assert source.path.read_text() == POLICY + "# remark\n"
+    active = LocalCopies(folder / "state").active()
+    assert active is not None
+    assert active.target == Target(2, 1)
 
 
 def test_a_changed_password_reaches_the_workers_and_no_file(folder: Path) -> None:
@@ -117,19 +125,50 @@ def test_a_changed_password_reaches_the_workers_and_no_file(folder: Path) -> Non
     assert all("other" not in json.dumps(plan.settings) for plan in plans)
 
 
-def test_old_revisions_go(folder: Path) -> None:
-    for number in range(13):
-        (folder / "policy.toml").write_text(f"{POLICY}# {number}\n")
-        take_up(folder / "arrowslit.toml")
-    kept = sorted(int(path.stem) for path in (folder / "state" / "revisions").glob("*.toml"))
-    assert kept == list(range(4, 14))
+def test_old_copies_go_but_none_that_is_needed(tmp_path: Path) -> None:
+    copies = LocalCopies(tmp_path)
+    for number in range(1, 15):
+        copies.write(Target(number, 1), f"# {number}\n", {})
+    copies.prune({2, 14})
+    assert copies.numbers() == [2, *range(5, 15)]
 
 
-def test_a_lost_record_does_not_reuse_a_number(folder: Path) -> None:
+def test_a_lost_record_comes_back_from_the_store(folder: Path) -> None:
     take_up(folder / "arrowslit.toml")
     (folder / "state" / "revisions" / "active.json").write_text("broken")
-    assert active_revision(folder / "state") is None
-    assert take_up(folder / "arrowslit.toml").plan.policy.revision == 2
+    assert LocalCopies(folder / "state").active() is None
+    assert take_up(folder / "arrowslit.toml").plan.policy.revision == 1
+    assert LocalCopies(folder / "state").active() is not None
+
+
+def test_a_damaged_copy_is_brought_anew(folder: Path) -> None:
+    path = take_up(folder / "arrowslit.toml").plan.policy.path
+    path.write_text("damaged")
+    assert LocalCopies(folder / "state").active() is None
+    assert take_up(folder / "arrowslit.toml").plan.policy.path.read_text() == POLICY
+
+
+def test_a_store_that_is_away_leaves_the_last_copy(folder: Path) -> None:
+    settings = folder / "arrowslit.toml"
+    take_up(settings)
+    store = folder / "state" / "store.sqlite"
+    store.unlink()
+    store.mkdir()
+    active = take_up(settings)
+    assert active.plan.policy.revision == 1
+    assert "the last copy of revision 1 is used" in active.problem
+
+
+def test_without_store_and_copy_everybody_is_deferred(folder: Path) -> None:
+    settings = folder / "arrowslit.toml"
+    settings.write_text(SETTINGS.replace("workers = 2", 'workers = 2\nstore = "postgresql://nobody@127.0.0.1:9/none"'))
+    active = take_up(settings)
+    assert active.plan.policy.revision == 0
+    assert "everybody is deferred" in active.problem
+    assert active.site.policy is not None
+    facts = Facts(client_address=ip_address("127.0.0.1"), date=datetime.date(2026, 11, 25))
+    decision = ask(active.site.policy, facts, to_recipient=False).decision
+    assert decision.action is Action.DEFER
 
 
 @pytest.mark.parametrize(
@@ -153,4 +192,7 @@ def test_what_may_not_be_served_changes_nothing(folder: Path, name: str, text: s
     (folder / name).write_text(text)
     with pytest.raises(NotAdmissibleError, match=says):
         take_up(folder / "arrowslit.toml")
-    assert not (folder / "state").exists()
+    assert not (folder / "state" / "revisions").exists()
+    (folder / "arrowslit.toml").write_text(SETTINGS)
+    (folder / "policy.toml").write_text(POLICY)
+    assert take_up(folder / "arrowslit.toml").plan.policy.revision == 1

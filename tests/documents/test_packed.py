@@ -9,6 +9,7 @@ from pathlib import Path
 
 from arrowslit.documents import packed
 from arrowslit.documents.site import load_site, settings_for_workers, site_for_worker
+from arrowslit.mail.address_set import AddressSet
 
 POLICY = """
 version = 1
@@ -41,7 +42,7 @@ def test_a_worker_maps_what_the_parent_packed(tmp_path: Path) -> None:
     assert site.settings is not None
     copy = tmp_path / "1.toml"
     copy.write_text(POLICY)
-    packed.pack(site.policy, copy)
+    packed.pack(packed.big_networks(site.policy), copy, 1)
     (tmp_path / "many.txt").unlink()
     told = settings_for_workers(site.settings, tmp_path / "arrowslit.toml")
     started = time.perf_counter()
@@ -55,16 +56,30 @@ def test_a_worker_maps_what_the_parent_packed(tmp_path: Path) -> None:
     assert many.contains(ip_address("198.51.100.7"))
 
 
-def test_what_is_mapped_stays_while_it_is_packed_anew(tmp_path: Path) -> None:
+def test_what_is_mapped_stays_while_other_generations_come(tmp_path: Path) -> None:
     _site(tmp_path, 5000)
     copy = tmp_path / "1.toml"
-    for ranges in (5000, 6000, 10):
+    for generation, ranges in enumerate((5000, 6000, 7000, 8000, 10), 1):
         _site(tmp_path, ranges)
         site = load_site(tmp_path / "arrowslit.toml", date=datetime.date(2026, 11, 25))
         assert site.policy is not None
-        packed.pack(site.policy, copy)
+        packed.pack(packed.big_networks(site.policy), copy, generation)
         if ranges == 5000:
-            first = packed.packed(copy)["many"]
-    assert packed.packed(copy) == {}
+            first = packed.packed(copy, generation)["many"]
+    assert packed.generations(copy) == [3, 4, 5]
+    assert packed.packed(copy, 5) == {}
+    assert packed.packed(copy, 1) == {}
+    assert len(packed.packed(copy, 4)["many"]) == 8000
     assert len(first) == 5000
     assert first.contains(ip_address("10.0.39.14"))
+    assert len(list(packed.folder_of(copy).glob("*.ranges"))) == 2
+
+
+def test_a_generation_that_is_not_whole_is_none(tmp_path: Path) -> None:
+    copy = tmp_path / "1.toml"
+    packed.pack({"few": AddressSet.from_ranges([(ip_address("192.0.2.1"), ip_address("192.0.2.9"))])}, copy, 7)
+    assert packed.is_packed(copy, 7)
+    assert not packed.is_packed(copy, 8)
+    for file in packed.folder_of(copy).glob("*.ranges"):
+        file.unlink()
+    assert not packed.is_packed(copy, 7)

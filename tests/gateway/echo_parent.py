@@ -33,6 +33,6 @@ def plan(file: Path) -> NodePlan:
 if __name__ == "__main__":
     path = Path(sys.argv[1])
     try:
-        sys.exit(serve(plan(path), lambda: plan(path)))
+        sys.exit(serve(plan(path), lambda _target: plan(path)))
     except ListenerError as error:
         sys.exit(f"error: {error}")

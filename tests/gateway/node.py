@@ -55,15 +55,36 @@ class RunningNode:
                 return found[0]
         raise AssertionError(f"no record with {wanted} in {self.records()}; the node said:\n{self.log}")
 
-    def policy(self, text: str) -> None:
-        """Another policy, taken up by a reload; returns once the node says so."""
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of ours, with the node's settings."""
+        argv = [sys.executable, "-m", "arrowslit.cli.main", *arguments, "-c", str(self.folder / "arrowslit.toml")]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, env=os.environ | {"NO_COLOR": "1"})
+
+    def policy(self, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Apply another policy; returns once the node has it, or has refused it."""
         (self.folder / "policy.toml").write_text(text)
+        return self.run("policy", "apply", *options)
+
+    def reload(self) -> None:
+        """Take up changed settings; returns once the node says so."""
+        before = self.log.count("reloaded")
         self.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + _STARTED
+        while self.log.count("reloaded") == before:
+            assert time.monotonic() < until, self.log
+            time.sleep(0.02)
 
     def workers(self) -> list[int]:
         """The process ids of the workers."""
+        return self._children(b"gateway.worker")
+
+    def beside(self) -> list[int]:
+        """The process id of the one beside them."""
+        return self._children(b"arrowslit.upkeep")
+
+    def _children(self, what: bytes) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(child) for child in children]
+        return [int(child) for child in children if what in Path(f"/proc/{child}/cmdline").read_bytes()]
 
     def stop(self) -> int:
         """End it in order; its exit code."""
@@ -78,11 +99,19 @@ class RunningNode:
 
 
 def settings_text(
-    listeners: list[str], more: str = "", workers: int = 1, *, state: str = "state", logs: str = LOGS
+    listeners: list[str],
+    more: str = "",
+    workers: int = 1,
+    *,
+    state: str = "state",
+    logs: str = LOGS,
+    name: str = "mx.arrowslit.test",
+    store: str = "",
 ) -> str:
     """An arrowslit.toml; `listeners` are the bodies of [[listeners]] tables, `logs` is that of [log]."""
     tables = "".join(f"[[listeners]]\n{body}\n" for body in listeners)
-    return f'[node]\nname = "mx.arrowslit.test"\nstate = "{state}"\nworkers = {workers}\n{tables}[log]\n{logs}{more}'
+    tables = (f'store = "{store}"\n' if store else "") + tables
+    return f'[node]\nname = "{name}"\nstate = "{state}"\nworkers = {workers}\n{tables}[log]\n{logs}{more}'
 
 
 @contextmanager
@@ -97,13 +126,16 @@ def serving(
     workers: int = 1,
     state: str = "state",
     logs: str = LOGS,
+    name: str = "mx.arrowslit.test",
+    store: str = "",
 ) -> Iterator[RunningNode]:
     """Run a node. A listener's body may say `{port}`; each gets a free one. `prefix` runs it in a namespace."""
     bodies = listeners or [f'address = "{address}:{{port}}"']
     ports = [free_port() for _ in bodies]
     texts = [body.replace("{port}", str(port)) for body, port in zip(bodies, ports, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arrowslit.toml").write_text(settings_text(texts, more, workers, state=state, logs=logs))
+    settings = settings_text(texts, more, workers, state=state, logs=logs, name=name, store=store)
+    (folder / "arrowslit.toml").write_text(settings)
     (folder / "policy.toml").write_text(policy)
     argv = [*prefix, sys.executable, "-m", "arrowslit.cli.main", "serve", "-c", str(folder / "arrowslit.toml")]
     with (folder / "stderr").open("wb") as errors:

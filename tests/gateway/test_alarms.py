@@ -143,7 +143,7 @@ def _raised() -> Iterator[str]:
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 function = node.func
                 name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-                if name in {"alarm", "_alarm", "_on_alarm", "ring"} and isinstance(node.args[0].value, str):
+                if name in {"alarm", "_alarm", "_on_alarm", "_ring", "ring"} and isinstance(node.args[0].value, str):
                     yield node.args[0].value
 
 
@@ -151,7 +151,7 @@ def test_every_alarm_that_is_raised_is_in_the_catalogue_and_the_other_way_round(
     raised = set(_raised())
     assert len(raised) > 15
     by_outcome = {reason for _reply, reason, alarm in FAULTS.values() if alarm} | {"spool-full", "intents-full"}
-    logs = {"log-decisions", "log-mail"}
+    logs = {"log-decisions", "log-journal", "log-mail"}
     certificates = {"certificate-ends", "certificate-expired", "certificate-not-yet-valid", "certificate-unreadable"}
     assert raised | by_outcome | logs | certificates | {"alarm-not-sent"} == set(ALARMS)
 

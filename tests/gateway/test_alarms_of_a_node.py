@@ -122,7 +122,7 @@ def test_a_reload_takes_up_whom_to_tell(tmp_path: Path) -> None:
             settings.write_text(settings.read_text() + f'[alarms]\nsyslog = "{tmp_path / "log"}"\n')
             node.process.send_signal(signal.SIGHUP)
             eventually(lambda: "reloaded" in node.log)
-            (node.folder / "policy.toml").write_text("version = 2")
+            settings.write_text(settings.read_text() + "[limts]\n")
             node.process.send_signal(signal.SIGHUP)
             assert b"alarm reload-refused: " in log.recv(2000)
 

@@ -33,7 +33,7 @@ class HAProxy:
 @contextmanager
 def front(
     to: tuple[str, int],
-    *,
+    *others: tuple[str, int],
     send_proxy: bool = False,
     version: int = 2,
     checks: bool = False,
@@ -46,13 +46,16 @@ def front(
 ) -> Iterator[HAProxy]:
     """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses.
 
-    `version` is that of the PROXY header. With `checks` it looks every 100 ms whether `to` is there, with a header
-    of its own. With `certificate` it ends TLS, which begins with the connection: it has no STARTTLS.
+    With `others` they go to all in turn. `version` is that of the PROXY header. With `checks` it looks every 100 ms
+    whether `to` is there, with a header of its own. With `certificate` it ends TLS, which begins with the connection:
+    it has no STARTTLS.
     """
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     port = port or process.free_port(host, address)
     config = folder / "haproxy.cfg"
-    config.write_text(_config(to, f"{address}:{port}", _options(send_proxy, version, checks), allow, certificate))
+    config.write_text(
+        _config([to, *others], f"{address}:{port}", _options(send_proxy, version, checks), allow, certificate)
+    )
     argv = process.by_loader("haproxy", "usr/sbin/haproxy", "-db", "-f", str(config))
     ready = process.answers(address, port, greets, host)
     try:
@@ -68,7 +71,9 @@ def _options(send_proxy: bool, version: int, checks: bool) -> str:
     return header + (" check inter 100ms check-send-proxy" if checks else "")
 
 
-def _config(to: tuple[str, int], bind: str, options: str, allow: Sequence[str], certificate: Certificate | None) -> str:
+def _config(
+    to: Sequence[tuple[str, int]], bind: str, options: str, allow: Sequence[str], certificate: Certificate | None
+) -> str:
     rules = [f"acl listed src {' '.join(allow)}", "tcp-request connection reject if !listed"] if allow else []
     lines = [
         "global",
@@ -81,6 +86,6 @@ def _config(to: tuple[str, int], bind: str, options: str, allow: Sequence[str], 
         "listen smtp",
         f"bind {bind}{f' ssl crt {certificate.chain_file}' if certificate else ''}",
         *rules,
-        f"server inner {to[0]}:{to[1]}{options}",
+        *(f"server inner{number} {one[0]}:{one[1]}{options}" for number, one in enumerate(to)),
     ]
     return "\n".join(lines) + "\n"

@@ -56,6 +56,7 @@ PEERS: dict[str, Peer] = {
     "haproxy": Peer(("haproxy",)),
     "swaks": Peer(("swaks", "libnet-ssleay-perl", "libio-socket-inet6-perl", "perl")),
     "openssl": Peer(("openssl",)),
+    "postgresql": Peer(("postgresql-15", "dash"), needs_root=True),
     "nsd": Peer(("nsd",)),
 }
 

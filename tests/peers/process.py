@@ -113,8 +113,9 @@ def started(
     host: Host | None = None,
     more_logs: Sequence[Path] = (),
     extra_environment: Mapping[str, str] | None = None,
+    seconds: float = START_SECONDS,
 ) -> Iterator[Running]:
-    """Run a program until the end of the block; inside it, it answers."""
+    """Run a program until the end of the block; inside it, it answers. It is waited for so many seconds."""
     command = [*(host.prefix if host else ()), *argv]
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -128,7 +129,7 @@ def started(
     running = Running(name, process, log, [*more_logs])
     journal[name] = running.log_text
     try:
-        _wait(running, ready)
+        _wait(running, ready, seconds)
         yield running
     finally:
         running.stop()
@@ -136,13 +137,13 @@ def started(
         journal[name] = lambda: text
 
 
-def _wait(running: Running, ready: Callable[[], bool]) -> None:
-    until = time.monotonic() + START_SECONDS
+def _wait(running: Running, ready: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
     while not ready():
         if running.process.poll() is not None:
             raise PeerError(f"{running.name} ended with {running.process.returncode}:\n{running.log_text()}")
         if time.monotonic() > until:
-            raise PeerError(f"{running.name} did not answer in {START_SECONDS} s:\n{running.log_text()}")
+            raise PeerError(f"{running.name} did not answer in {seconds:g} s:\n{running.log_text()}")
         time.sleep(0.02)
 
 

@@ -21,7 +21,10 @@ from arrowslit.cli.output import Style, escaped_lines, painted
 _COMMANDS = {
     "serve": Lazy("arrowslit.cli.serve:serve", "Run the gateway."),
     "status": Lazy("arrowslit.cli.status:status", "What the running node is doing."),
-    "policy": Lazy("arrowslit.cli.policy:policy", "Check and show a policy."),
+    "policy": Lazy("arrowslit.cli.policy:policy", "Check, show and apply a policy."),
+    "confirm": Lazy("arrowslit.cli.confirm:confirm", "Keep what was applied with --confirm-within."),
+    "undo": Lazy("arrowslit.cli.confirm:undo", "Go back to the policy before."),
+    "entry": Lazy("arrowslit.cli.entry:entry", "Who is listed where; add and remove."),
     "explain": Lazy("arrowslit.cli.explain:explain", "What would happen, and why."),
     "user": Lazy("arrowslit.cli.user:user", "Own users who may sign in."),
     "send": Lazy("arrowslit.cli.send:send", "Send a test message and show the replies."),

@@ -23,15 +23,19 @@ from arrowslit.documents.site import Site
         "lint": Lazy("arrowslit.cli.policy:lint", "What is wrong or doubtful in it."),
         "test": Lazy("arrowslit.cli.policy:test", "Whether its expectations hold."),
         "show": Lazy("arrowslit.cli.policy:show", "The policy as it was understood."),
+        "diff": Lazy("arrowslit.cli.policy_change:diff", "What differs between two policies."),
+        "apply": Lazy("arrowslit.cli.policy_change:apply", "Make it the active policy of all nodes."),
+        "history": Lazy("arrowslit.cli.policy_change:history", "Who changed it when."),
+        "export": Lazy("arrowslit.cli.policy_change:export", "The text of a revision."),
     },
     examples="""
 arrowslit policy lint
 arrowslit policy test draft.toml
-arrowslit policy show -c /etc/arrowslit/arrowslit.toml
+arrowslit policy apply --confirm-within 10m
 """,
 )
 def policy() -> None:
-    """Check and show a policy: that of the node, or the one in FILE."""
+    """Check, show and apply a policy: that of the node, or the one in FILE."""
 
 
 def _file(command: Command) -> Command:

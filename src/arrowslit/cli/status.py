@@ -61,9 +61,7 @@ def _text(answer: dict[str, Any]) -> list[str]:
     lines += _labelled("deliveries", _counts(answer["counts"]["deliveries"]))
     if answer["policy_file_differs"]:
         file = escaped(str(answer["policy_file"]))
-        lines += _labelled(
-            "policy", [f"{file} differs from the active revision", "take it up: reload the node (SIGHUP)"]
-        )
+        lines += _labelled("policy", [f"{file} differs from the active revision", "take it up: arrowslit policy apply"])
     lines += _labelled("expiry", [_certificate(one) for one in answer["certificates"]])
     lines += _labelled("alarms", [_alarm(one) for one in answer["alarms"][:_ALARMS]])
     return lines

@@ -48,6 +48,10 @@ ALARMS: Final[dict[str, AlarmKind]] = {
     "intents-unreadable": AlarmKind("What a dead worker was about to hand over could not be read."),
     "intents-torn": AlarmKind("Some of what a dead worker was about to hand over could not be read."),
     "log-decisions": AlarmKind("The decision log cannot be written.", Ends.SILENT),
+    "log-journal": AlarmKind(
+        "Decision records cannot be kept for the store, or too many wait for it and permits are not recorded.",
+        Ends.SILENT,
+    ),
     "log-mail": AlarmKind("The mail log cannot be written.", Ends.SILENT),
     "sign-in-unavailable": AlarmKind("Passwords cannot be checked: the directory or the users file is not there."),
     "dns-fault": AlarmKind("A look-up of a client's name failed by a fault of ours."),
@@ -60,6 +64,29 @@ ALARMS: Final[dict[str, AlarmKind]] = {
     "reload-refused": AlarmKind("The changed files could not be taken up; what was active stays active.", Ends.SAID),
     "restart-needed": AlarmKind("Something was changed that a running node cannot take up."),
     "upgrade-failed": AlarmKind("The next program did not take over; the running one goes on."),
+    "store-away": AlarmKind(
+        "The store does not answer. The node goes on with the policy that it has; changes reach it when the store is "
+        "back.",
+        Ends.SAID,
+    ),
+    "store-fault": AlarmKind("What is done beside the mail met a fault of ours and goes on. Please report it."),
+    "copies-not-written": AlarmKind(
+        "A new revision could not be written to the state folder, so the node stays with the one it has.", Ends.SAID
+    ),
+    "decisions-wait": AlarmKind("Decision records cannot be taken into the store; they wait on disk.", Ends.SAID),
+    "network-failed": AlarmKind(
+        "A source of a network gives nothing that can be used; what it gave last stays.", Ends.SAID
+    ),
+    "network-unknown": AlarmKind(
+        "A network of a new policy has no address yet, so the policy is not taken up: it would refuse those whom it "
+        "should let in.",
+        Ends.SAID,
+    ),
+    "network-held": AlarmKind("A change of a network's addresses waits until an administrator accepts it.", Ends.SAID),
+    "upkeep-died": AlarmKind("The process beside the workers ended by itself and was started again; mail goes on."),
+    "policy-undone": AlarmKind("A policy was not confirmed in time, and the one before it is active again."),
+    "undo-failed": AlarmKind("A policy was not confirmed in time, but the one before it can't be taken up.", Ends.SAID),
+    "undo-timer-lost": AlarmKind("The file of the undo timer can't be read; the store arms the timer anew."),
     "certificate-ends": AlarmKind("A certificate ends within a week.", Ends.SAID),
     "certificate-expired": AlarmKind(
         "A certificate has ended. It is used all the same, since mail must not stop for it.", Ends.SAID

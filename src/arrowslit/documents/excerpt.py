@@ -18,7 +18,7 @@ _TAB: Final = " " * 4
 _SHOWN: Final = 160  # characters of a line
 _BEFORE: Final = 60  # of them before the mark, where the line is longer
 _CUT: Final = "..."
-_HIDDEN: Final = {"alarms.webhook"}
+_HIDDEN: Final = {"alarms.webhook", "node.store"}
 """Keys whose values may hold a secret, which must not get into the log of a node that does not start."""
 
 

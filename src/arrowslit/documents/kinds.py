@@ -69,6 +69,22 @@ def _path(value: Value, base: Path) -> Path:
     return base / text
 
 
+def _store(value: Value, base: Path) -> str:
+    """An address as it is, a path as an absolute one."""
+    text = _string(value, "a database")
+    if "://" not in text:
+        return str(_path(value, base).absolute())
+    parts = urlsplit(text)
+    if parts.scheme != "postgresql" or not parts.path.strip("/"):
+        raise WrongValueError(f'"{parts.scheme}" is no database that is known', _STORE_HELP)
+    if parts.password is not None:
+        raise WrongValueError("a password does not belong into the settings", "put it into ~/.pgpass, mode 0600")
+    return text
+
+
+_STORE_HELP = 'write "postgresql://USER@HOST/NAME", or the path of an SQLite file'
+
+
 def _endpoint(value: Value, _base: Path) -> object:
     try:
         return parse_endpoint(_string(value, "ADDRESS:PORT"))
@@ -240,6 +256,7 @@ TEXTS = Kind("array of text", _texts)
 FLAG = Kind("true or false", _flag)
 NAME = Kind("domain name", _name)
 PATH = Kind("path", _path)
+STORE = Kind("database", _store)
 ENDPOINT = Kind("ADDRESS:PORT", _endpoint)
 DURATION = Kind("time with unit", _duration)
 ADDRESSES = Kind("array of addresses and ranges", _addresses)

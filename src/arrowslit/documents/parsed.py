@@ -27,10 +27,15 @@ def read_document(path: Path) -> Parsed:
         text = read_text(path)
     except (OSError, ValueError) as error:
         return Parsed(None, Placed(None, _error("unreadable-file", f"cannot read {path}: {why(error)}")))
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, name: str) -> Parsed:
+    """Parse a text that is there already; `name` is what it is called in what is shown."""
     try:
-        return Parsed(parse(text, str(path)))
+        return Parsed(parse(text, name))
     except TomlError as error:
-        shown = Document(str(path), text, _NOTHING)
+        shown = Document(name, text, _NOTHING)
         return Parsed(None, Placed(shown, _error("syntax", error.message, Mark(error.span))))
 
 

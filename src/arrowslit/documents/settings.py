@@ -55,9 +55,10 @@ class NodeSettings:
     store: str = field(
         default="",
         metadata=declared(
-            kinds.TEXT,
-            "the database that several nodes share; accepted and kept, not used before the next release",
-            "the embedded store, in the state folder",
+            kinds.STORE,
+            "the database with revisions and decisions: `postgresql://USER@HOST/NAME` for one that several nodes share "
+            "(its password in `~/.pgpass` or in the file that `PGPASSFILE` names), or the path of an SQLite file",
+            "`store.sqlite` in the state folder",
         ),
     )
     workers: int = field(
@@ -246,6 +247,11 @@ class LogSettings:
         ),
     )
 
+    keep: float = field(
+        default=2_592_000.0,
+        metadata=declared(kinds.DURATION, "how long decisions stay in the store, by whole days", "30d"),
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
@@ -332,6 +338,11 @@ class Settings:
         """The Unix socket that `status` asks; its folder is the state folder (may be longer than the 107 octets
         that a socket's path can have)."""
         return self.node.state / "control.sock"
+
+    @property
+    def store(self) -> str:
+        """Where the store is: an address as `node.store` has it, or the path of the SQLite file."""
+        return self.node.store or str(self.node.state.absolute() / "store.sqlite")
 
     @property
     def users_file(self) -> Path:

@@ -18,7 +18,6 @@ from arrowslit.documents.settings import (
     AlarmSettings,
     EnforcementPoint,
     ListenerSettings,
-    LogSettings,
     NodeSettings,
     Settings,
 )
@@ -120,7 +119,7 @@ def _placed(settings: Settings, root: Table, base: Path) -> Settings:
     if not _written(root, "limits", "spool"):
         limits = replace(limits, spool=state / "spool")
     if not _written(root, "log", "decisions"):
-        log = LogSettings(state / "decisions.jsonl", log.mail)
+        log = replace(log, decisions=state / "decisions.jsonl")
     return replace(settings, node=replace(settings.node, state=state), limits=limits, log=log)
 
 
@@ -160,7 +159,7 @@ def _check_webhook(reader: Reader, alarms: AlarmSettings, root: Table) -> None:
 
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-_LATER = (("node", "store"), ("enforcement_points", ""))
+_LATER = (("enforcement_points", ""),)
 
 
 def _not_used_yet(reader: Reader, root: Table) -> None:

@@ -103,7 +103,7 @@ def make_state(
         desk=SignInDesk(hops, settings.node.state / "users", Limits(settings.limits.sign_in_failures)),
         resolver=Resolver(settings.dns.servers),
         recorder=Recorder(node.name, message["worker"]),
-        writer=DecisionWriter(settings.log.decisions, _mail_log(message), metrics=metrics),
+        writer=DecisionWriter(settings.log.decisions, _mail_log(message), journal=_journal(message), metrics=metrics),
         metrics=metrics,
         folder=folder,
     )
@@ -111,6 +111,11 @@ def make_state(
         alarm("intents-full", state.intents.problem)
     take_policy(state, site)
     return state
+
+
+def _journal(message: dict[str, Any]) -> Path | None:
+    folder = message.get("journal")
+    return None if folder is None else Path(folder)
 
 
 def _mail_log(message: dict[str, Any]) -> str | None:

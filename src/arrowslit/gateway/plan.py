@@ -32,14 +32,15 @@ class ListenerPlan:
 class PolicySource:
     """The policy to run: `path` is what workers load (the store's active revision, on local disk).
 
-    `file` is the `policy.toml` that people edit and `file_sha256` the digest (hex) that it had when it became the
-    revision; both None where there is no such file.
+    `generation` counts the changes of what the policy names. `file` is the `policy.toml` that people edit and
+    `file_sha256` the digest (hex) that it had when it became the revision; both None where there is no such file.
     """
 
     path: Path
     revision: int
     file: Path | None = None
     file_sha256: str | None = None
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class NodePlan:
     mail_log: str | None = None
     """"stderr", "syslog", or the path of a file; None for no Postfix-shaped log."""
     drain_seconds: float = DRAIN_SECONDS
+    journal: Path | None = None
+    """The folder in which decisions wait for the store; None where there is none."""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """What the process beside the workers is told (`gateway.beside`), JSON; empty for none."""
+    beside_argv: tuple[str, ...] = (sys.executable, "-m", "arrowslit.upkeep")
     worker_argv: tuple[str, ...] = (sys.executable, "-m", "arrowslit.gateway.worker")
     upgrade_argv: tuple[str, ...] | None = None
     """How to start the next parent on SIGUSR2; None: the way this one was started."""

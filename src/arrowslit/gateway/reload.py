@@ -55,7 +55,7 @@ def _steps(before: NodePlan, plan: NodePlan) -> list[tuple[Message, Message]]:
     steps = []
     if plan.settings != before.settings:
         steps.append((_settings(plan), _settings(before)))
-    if (plan.policy.path, plan.policy.revision) != (before.policy.path, before.policy.revision) or steps:
+    if plan.policy != before.policy or steps:
         steps.append((_policy(plan), _policy(before)))
     return steps
 

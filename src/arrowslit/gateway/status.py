@@ -31,6 +31,8 @@ def status(node: Supervisor) -> dict[str, Any]:
         "workers": workers,
         "sessions": sum(sessions),
         "revision": plan.policy.revision,
+        "generation": plan.policy.generation,
+        "pending": node.following.as_message(),
         "policy_file": None if plan.policy.file is None else str(plan.policy.file),
         "policy_file_differs": policy_file_differs(plan.policy),
         "alarms": node.alarms.as_message(),

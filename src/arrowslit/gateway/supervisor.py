@@ -2,7 +2,8 @@
 
 Signals: SIGHUP reload, SIGTERM and SIGINT drain and exit (the second one: now), SIGUSR1 open log files anew, SIGUSR2
 hand over to another program (`gateway.upgrade`). A reload that fails changes nothing and says why. Terms: the *plan*
-is what is in force; `reload` gives the next one. Never accepts a connection and never decides about mail.
+is what is in force; `reload` gives the next one, for the policy that is active or for another *target*
+(`gateway.following`). Never accepts a connection and never decides about mail.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
+from arrowslit.documents.local_copy import LocalCopies, Target
 from arrowslit.gateway.alarm_sending import AlarmSending
 from arrowslit.gateway.alarms import Alarms
 from arrowslit.gateway.certificate_watch import CertificateWatch
 from arrowslit.gateway.control import ControlServer
 from arrowslit.gateway.counters import SharedCounters
+from arrowslit.gateway.following import Following
 from arrowslit.gateway.intents import intents_path
 from arrowslit.gateway.left_behind import LeftBehind
 from arrowslit.gateway.listeners import Listener, Listeners, open_listener
@@ -38,7 +41,8 @@ from arrowslit.observe.writer import DecisionWriter
 _METRICS: Final = "metrics"
 _TURN: Final = 1.0
 
-Reload = Callable[[], NodePlan]
+Reload = Callable[[Target | None], NodePlan]
+"""Gives the next plan: with the policy of that target, or of the one that is active."""
 
 
 def _to_stderr(line: str) -> None:
@@ -70,9 +74,10 @@ class Supervisor:
         self._predecessor = Predecessor(environment)
         self.listeners.adopt(environment)
         self._notify = Notify()
-        self._writer = DecisionWriter(plan.decision_log, plan.mail_log, metrics=self.metrics.own)
+        self._writer = DecisionWriter(plan.decision_log, plan.mail_log, journal=plan.journal, metrics=self.metrics.own)
         self._left_behind = LeftBehind(self._writer, self.metrics.own, self.alarm)
         self.pool = WorkerPool(self._plan, self._birth, self._heard, self._died, self.alarm)
+        self.following = Following(self._plan, self.reload, self.alarms, self.metrics, self.alarm, say)
         self._control = ControlServer(plan.control_socket, {"status": self._status, "reload": self._reload_verb})
         self._endpoint: NodeEndpoint | None = None
         self._endpoint_listener: Listener | None = None
@@ -113,6 +118,7 @@ class Supervisor:
         await self._control.start()
         self._catch_signals()
         self.pool.start(plan.workers)
+        self.following.start()
         self._spawn(self._turns())
 
     def _open_endpoint(self) -> None:
@@ -158,6 +164,7 @@ class Supervisor:
         self._notify.extend(seconds + 10)
         self.listeners.close()
         in_time = await self.pool.drain(seconds, self._hurry)
+        await self.following.stop()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -166,15 +173,18 @@ class Supervisor:
 
     # --- changes ------------------------------------------------------------------------------------------------
 
-    async def reload(self) -> str:
-        """Take up the next plan. Gives why it was refused, and then nothing has changed; empty when all is well."""
+    async def reload(self, target: Target | None = None) -> str:
+        """Take up the next plan, with the policy of `target` where one is named.
+
+        Gives why it was refused, and then nothing has changed; empty when all is well.
+        """
         if self._reload is None:
             return "this node has nothing to reload from"
         async with self._changing:
             loop = asyncio.get_running_loop()
             self._notify.reloading(time.monotonic())
             try:
-                plan = await loop.run_in_executor(None, self._reload)
+                plan = await loop.run_in_executor(None, self._reload, target)
                 await apply_plan(self.pool, self.listeners, self.plan, plan)
             except Exception as error:  # whatever is wrong with the new files, the old plan stays in force
                 refused = str(error) or type(error).__name__
@@ -189,12 +199,22 @@ class Supervisor:
     def _took_up(self, plan: NodePlan) -> None:
         before, self.plan = self.plan, plan
         self.pool.took_up(plan)
+        if plan.beside:
+            self._remember(plan)
+        self.following.took_up(before, plan)
         self.alarms.over("reload-refused")
         self._sending.take_up(plan.alarms, plan.name)
         self.certificates.again()
         for name in needs_restart(before, plan):
             self.alarm("restart-needed", f"{name} was changed; that needs a restart (SIGUSR2 loses no connection)")
         self._say(f"reloaded: revision {plan.policy.revision} is active")
+
+    def _remember(self, plan: NodePlan) -> None:
+        """What a start without the store would begin with."""
+        try:
+            LocalCopies(plan.state_directory).set_active(Target(plan.policy.revision, plan.policy.generation))
+        except OSError as error:
+            self.alarm("copies-not-written", f"{plan.state_directory}: {error.strerror or error}")
 
     async def upgrade(self) -> str:
         """Hand over to another program. Gives why it did not take over; empty when it did, and this node drains."""
@@ -233,6 +253,7 @@ class Supervisor:
             "intents": str(intents_path(plan.state_directory, os.getpid(), number)),
             "policy": {"path": str(plan.policy.path), "revision": plan.policy.revision},
             "settings": dict(plan.settings),
+            "journal": None if plan.journal is None else str(plan.journal),
             "decision_log": None if plan.decision_log is None else str(plan.decision_log),
             "mail_log": plan.mail_log,
         }
@@ -297,6 +318,7 @@ class Supervisor:
         own.replace("arrowslit_revision_info", {(str(self.plan.policy.revision),): 1.0})
         own.replace("arrowslit_alarms", {(name,): 1.0 for name in self.alarms.names()})
         self._tell()
+        self.following.turn()
         if self.certificates.due(now):
             self._spawn(self.certificates.look(time.time()))
 

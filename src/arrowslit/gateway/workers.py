@@ -2,7 +2,7 @@
 
 The start message: {"do": "start", "node", "worker" (from 0), "workers", "parent" (process id), "listeners"
 (`Listener.as_message`), "counters" (`CountersPlace.as_message`), "state_directory", "intents" (path), "policy":
-{"path", "revision"}, "settings", "decision_log", "mail_log"}; the other messages: see `gateway.worker_link`.
+{"path", "revision"}, "settings", "journal", "decision_log", "mail_log"}; the other messages: see `gateway.worker_link`.
 Never speaks SMTP, and never decides when a worker has to go: the supervisor does.
 """
 

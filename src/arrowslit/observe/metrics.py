@@ -74,6 +74,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "arrowslit_workers": Family("max", "Worker processes that are ready."),
     "arrowslit_worker_restarts": Family("counter", "Workers that died and were started again."),
     "arrowslit_unknown_outcomes": Family("counter", "Messages that a dying worker left with unknown outcome."),
+    "arrowslit_journal_bytes": Family("max", "Octets of decision records that wait for the store."),
+    "arrowslit_records_cut": Family("counter", "Decision records that a crash left incomplete."),
     "arrowslit_alarms": Family("max", "1 for each alarm that is on.", ("alarm",)),
     "arrowslit_certificate_expires_timestamp_seconds": Family(
         "max", "When a certificate in use ends, as a Unix time.", ("certificate",)

@@ -111,7 +111,7 @@ class FileSink(Sink):
 
     def write(self, lines: list[bytes]) -> int:
         """One write of whole lines. A line that was cut by a full disk is ended and written again as a whole."""
-        batch, octets = _batch(lines)
+        batch, octets = batch_of(lines)
         data = b"".join(lines[:batch])
         if self._broken_line:
             data = b"\n" + data
@@ -212,7 +212,7 @@ class SyslogSink(Sink):
         self.reopen()
 
 
-def _batch(lines: list[bytes]) -> tuple[int, int]:
+def batch_of(lines: list[bytes]) -> tuple[int, int]:
     """How many of the first lines fit into one write, and their octets; one always does."""
     octets = 0
     for number, line in enumerate(lines):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from arrowslit.observe.journal import JournalSink
 from arrowslit.observe.metrics import Metrics
 from arrowslit.observe.postfix_line import postfix_lines
 from arrowslit.observe.record import Record, to_json
@@ -28,6 +29,7 @@ class DecisionWriter:
     """Takes records, and writes them at `flush`, which the worker's loop calls a few times a second.
 
     `decisions` is the path of the JSON lines, None for none; `mail_log` is "stderr", "syslog", a path, or None.
+    `journal` is the folder from which the store takes the same lines (`observe.journal`), None for none.
     `flood` is how many refusals of a client for one reason get a record of their own within a second.
     """
 
@@ -36,11 +38,14 @@ class DecisionWriter:
         decisions: Path | None,
         mail_log: str | None = None,
         *,
+        journal: Path | None = None,
         metrics: Metrics | None = None,
         flood: int = _FLOOD,
         syslog_name: str = "postfix",
     ) -> None:
         self._decisions = FileSink("decisions", decisions) if decisions is not None else None
+        self._journal = JournalSink(journal) if journal is not None else None
+        self._lines = tuple(sink for sink in (self._decisions, self._journal) if sink is not None)
         self._mail, self._stamped = _mail_sink(mail_log)
         self._metrics = metrics or Metrics()
         self._flood = flood
@@ -53,8 +58,7 @@ class DecisionWriter:
     def write(self, record: Record) -> None:
         """Keep a record for the next flush."""
         if record.action == "permit":
-            if self._decisions is not None:
-                self._decisions.add(to_json(record), True)
+            self._line(record, True)
             if self._mail is not None:
                 self._mail_lines(self._mail, record)
         else:
@@ -93,7 +97,7 @@ class DecisionWriter:
             sink.close()
 
     def _sinks(self) -> list[Sink]:
-        return [sink for sink in (self._decisions, self._mail) if sink is not None]
+        return [sink for sink in (*self._lines, self._mail) if sink is not None]
 
     # --- floods -------------------------------------------------------------------------------------------------
 
@@ -126,10 +130,15 @@ class DecisionWriter:
     # --- the two logs -------------------------------------------------------------------------------------------
 
     def _out(self, record: Record) -> None:
-        if self._decisions is not None:
-            self._decisions.add(to_json(record), False)
+        self._line(record, False)
         if self._mail is not None:
             self._mail_lines(self._mail, record)
+
+    def _line(self, record: Record, permit: bool) -> None:
+        if self._lines:
+            line = to_json(record)
+            for sink in self._lines:
+                sink.add(line, permit)
 
     def _mail_lines(self, sink: Sink, record: Record) -> None:
         lines = postfix_lines(record)

@@ -111,7 +111,7 @@ class _Loader:
         if live and not self.sources_followed:
             self.reader.warn(
                 "network-source-not-followed",
-                f"network {name}: {', '.join(live)} is not followed, only the pinned addresses and the file count",
+                f"network {name}: {', '.join(live)} is asked once the policy is applied; here only the rest counts",
                 key,
                 self._place(dotted(key, live[0])),
                 "pin the addresses that matter in `addresses`",
