@@ -46,6 +46,9 @@ def test_a_file_that_changes_counts_within_seconds_and_what_is_gone_goes_late(tm
     (tmp_path / "filter.txt").write_text("127.0.0.21\n")
     with serving(tmp_path, FILE) as node:
         assert (answer(node, "127.0.0.21"), answer(node, "127.0.0.22")) == (451, 550)
+        said = json.loads(node.run("explain", "127.0.0.21", "--to", "bob@example.org", "--json").stdout)
+        assert (said["action"], said["revision"]) == ("permit", 1)
+        assert json.loads(node.run("explain", "127.0.0.22", "--json").stdout)["action"] == "reject"
         (tmp_path / "filter.txt").write_text("127.0.0.22\n")
         assert until(lambda: answer(node, "127.0.0.22") == 451)
         assert answer(node, "127.0.0.21") == 451  # its grace time

@@ -19,7 +19,7 @@ from arrowslit.cli.explanation import as_json, as_text
 from arrowslit.cli.group import Examples
 from arrowslit.cli.options import date_option, output_options, policy_option, settings_option
 from arrowslit.cli.output import Output, escaped
-from arrowslit.cli.settings import policy_of, site_of
+from arrowslit.cli.settings import policy_of, site_in_force, site_of
 from arrowslit.mail.address import parse_address
 from arrowslit.mail.domain import normalise_domain
 from arrowslit.mail.mailbox_text import parse_forward_path, parse_reverse_path
@@ -75,6 +75,7 @@ arrowslit explain 203.0.113.9 --to bob@example.org --policy draft.toml --json
 @click.option("--authenticated-as", help="Who signed in.")
 @date_option
 @click.option("--virtual-server", default="default", show_default=True, help="Where it connects to.")
+@click.option("--revision", type=int, metavar="N", help="Ask that revision instead of the active one.")
 @policy_option
 @settings_option
 @output_options
@@ -82,6 +83,7 @@ def explain(
     address: str,
     virtual_server: str,
     date: datetime.date,
+    revision: int | None,
     policy_path: Path | None,
     settings_path: Path | None,
     output: Output,
@@ -89,9 +91,11 @@ def explain(
 ) -> int:
     """What would happen if ADDRESS connected, or sent a mail, and why.
 
-    Facts that are not given count as absent. The exit code is 0 whatever the answer is.
+    Asked is the policy that the node has taken up, else policy.toml. Facts that are not given count as absent. The exit
+    code is 0 whatever the answer is.
     """
-    policy = policy_of(site_of(settings_path, policy_path, date), output)
+    site = None if policy_path is not None else site_in_force(settings_path, date, revision)
+    policy = policy_of(site or site_of(settings_path, policy_path, date), output)
     if virtual_server not in policy.virtual_servers:
         raise _no_server(virtual_server, list(policy.virtual_servers))
     question = Expectation("", address, Action.PERMIT, virtual_server, **given)

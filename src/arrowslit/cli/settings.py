@@ -60,6 +60,42 @@ def site_of(
     return load_site(settings_path, policy_path, date=date, revision=revision, certificates_at=certificates_at)
 
 
+def site_in_force(settings_path: Path | None, date: datetime.date, revision: int | None = None) -> Site | None:
+    """What this node has taken up, networks and all, or another revision that it keeps; None where it has none.
+
+    Ends the command where the revision that is asked for is not here.
+    """
+    from arrowslit.documents.local_copy import LocalCopies  # noqa: PLC0415
+    from arrowslit.documents.packed import packed  # noqa: PLC0415
+    from arrowslit.documents.settings_file import load_settings  # noqa: PLC0415
+    from arrowslit.documents.site import load_site  # noqa: PLC0415
+
+    path = settings_path or installed_settings()
+    loaded = None if path is None else load_settings(path)
+    if path is None or loaded is None or loaded.settings is None:
+        return None
+    copies = LocalCopies(loaded.settings.node.state)
+    active = copies.active()
+    target = copies.newest(revision) if revision is not None else None if active is None else active.target
+    if target is None:
+        if revision is not None:
+            message = f"this node keeps no copy of revision {revision}"
+            raise ProblemError(
+                message, ExitCode.WRONG_INPUT, f"arrowslit policy export {revision} -o FILE; --policy FILE"
+            )
+        return None
+    copy = copies.path(target.revision)
+    return load_site(
+        path,
+        copy,
+        date=date,
+        revision=target.revision,
+        generation=target.generation,
+        contents=packed(copy, target.generation),
+        settings_in_force=loaded,
+    )
+
+
 def policy_of(site: Site, output: Output) -> Policy:
     """The policy. Prints what is wrong and ends the command where it does not load."""
     if site.policy is None or not site.loads:

@@ -59,7 +59,9 @@ FINDINGS: Final[dict[str, About]] = {
     ),
     "relay-next-hop-missing": _keeps_out("Somebody may relay, and no setting says where relayed mail goes."),
     "host-bits": _warning("A group has bits set after its prefix; they are cleared."),
-    "network-source-not-followed": _warning("A source of a network was not asked, so only pinned addresses counted here."),
+    "network-source-not-followed": _warning(
+        "A source of a network was not asked, so only pinned addresses counted here."
+    ),
     "network-file-missing": _warning("The file of a network is not there, so only pinned addresses count."),
     # --- lint: relay
     "relay-open": _error("Whoever is not listed may relay: strangers could send anywhere through this server."),
