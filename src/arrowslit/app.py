@@ -116,8 +116,14 @@ def _settings(loaded: LoadedSettings) -> Settings:
 
 
 def _first_text(settings_path: Path, file: Path) -> str:
-    """The text of the first revision. Raises NotAdmissibleError."""
+    """The text of the first revision, judged with what its networks' sources say now. Raises NotAdmissibleError."""
+    from arrowslit.upkeep.living import asked_now  # noqa: PLC0415
+
     site = load_site(settings_path, file, date=today(), certificates_at=time.time())
+    if site.policy is not None and site.settings is not None:
+        known = asked_now(site.policy, site.settings.dns.servers, settings_path.parent)
+        if known:
+            site = load_site(settings_path, file, date=today(), certificates_at=time.time(), contents=known)
     if not site.admissible:
         raise NotAdmissibleError(site)
     return site.policy_text

@@ -20,7 +20,7 @@ from arrowslit.cli.change_text import applied, rehearsed
 from arrowslit.cli.errors import ProblemError
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.findings import print_findings
-from arrowslit.cli.line import connection
+from arrowslit.cli.line import client_address, connection
 from arrowslit.cli.new_networks import NewNetworks
 from arrowslit.cli.output import Output, escaped
 from arrowslit.cli.settings import required, settings_of
@@ -115,6 +115,7 @@ def make(database: Database, settings_path: Path | None, wish: Wish, output: Out
     networks.must_be_known()
     before = judged(database, settings_path, text_of(database, head.revision), "active", head.revision).policy
     _not_wider(before, policy, wish, head)
+    _ready_to_enforce(database, settings_path, before, policy, wish, output)
     rehearsal, whole = _rehearse(database, policy)
     if wish.dry_run:
         return _dry(head, rehearsal, whole, output)
@@ -172,6 +173,39 @@ def _not_wider(before: Policy | None, after: Policy, wish: Wish, head: Head) -> 
         says = "; ".join(f"{one.key}: {one.says}" for one in found)
         message = f"this opens more than revision {head.revision}: {escaped(says)}; nothing was changed"
         raise ProblemError(message, ExitCode.ANSWER_IS_NO, "say that it is meant: --widen")
+
+
+def _ready_to_enforce(
+    database: Database, settings_path: Path | None, before: Policy | None, after: Policy, wish: Wish, output: Output
+) -> None:
+    """Where a virtual server begins to bite, all that must be right before that is looked at (`arrowslit doctor`)."""
+    if wish.yes or not newly_enforced(before, after):
+        return
+    from arrowslit.checkup.checks import must_be_mended  # noqa: PLC0415
+    from arrowslit.cli.doctor import examined, lines  # noqa: PLC0415
+
+    settings = settings_of(settings_path, output)
+    checks = examined(settings, after, required(settings_path).parent, client_address(), database=database)
+    bad = must_be_mended(checks)
+    for one in bad:
+        output.problem("\n".join(lines(one)))
+    if bad:
+        names = ", ".join(newly_enforced(before, after))
+        message = f"{names} is not ready to be enforced; nothing was changed"
+        raise ProblemError(message, ExitCode.ANSWER_IS_NO, "mend that (see: arrowslit doctor), or insist: --yes")
+
+
+def newly_enforced(before: Policy | None, after: Policy) -> list[str]:
+    """The virtual servers that only watched or deferred, and would refuse now."""
+    if before is None:
+        return []
+    return [
+        name
+        for name, server in after.virtual_servers.items()
+        if server.mode == "enforce"
+        and name in before.virtual_servers
+        and before.virtual_servers[name].mode != "enforce"
+    ]
 
 
 def _rehearse(database: Database, policy: Policy) -> tuple[Rehearsal, bool]:

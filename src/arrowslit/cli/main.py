@@ -19,12 +19,18 @@ from arrowslit.cli.group import Lazy, LazyGroup
 from arrowslit.cli.output import Style, escaped_lines, painted
 
 _COMMANDS = {
+    "setup": Lazy("arrowslit.cli.setup:setup", "Write a first policy, by questions."),
     "serve": Lazy("arrowslit.cli.serve:serve", "Run the gateway."),
     "status": Lazy("arrowslit.cli.status:status", "What the running node is doing."),
     "policy": Lazy("arrowslit.cli.policy:policy", "Check, show and apply a policy."),
     "confirm": Lazy("arrowslit.cli.confirm:confirm", "Keep what was applied with --confirm-within."),
     "undo": Lazy("arrowslit.cli.confirm:undo", "Go back to the policy before."),
     "entry": Lazy("arrowslit.cli.entry:entry", "Who is listed where; add and remove."),
+    "doctor": Lazy("arrowslit.cli.doctor:doctor", "What must be right before locking."),
+    "decision": Lazy("arrowslit.cli.decision:decision", "What was decided about whom, and why."),
+    "session": Lazy("arrowslit.cli.session:session", "Sessions that are open now."),
+    "network": Lazy("arrowslit.cli.network:network", "Networks, their sources, held changes."),
+    "store": Lazy("arrowslit.cli.store:store", "Care for the database."),
     "explain": Lazy("arrowslit.cli.explain:explain", "What would happen, and why."),
     "user": Lazy("arrowslit.cli.user:user", "Own users who may sign in."),
     "send": Lazy("arrowslit.cli.send:send", "Send a test message and show the replies."),

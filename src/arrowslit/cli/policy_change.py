@@ -66,7 +66,7 @@ arrowslit policy apply draft.toml --dry-run
     "--base", type=int, metavar="REV", help="The revision that FILE was made from.  [default: the active one]"
 )
 @click.option("--widen", is_flag=True, help="It is meant to let in more than before by its modes.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing, and enforce although `doctor` is not content.")
 @click.option("--dry-run", is_flag=True, help="Judge and rehearse it, and change nothing.")
 @settings_option
 @output_options

@@ -55,6 +55,7 @@ class Connection:
         "_source",
         "_state",
         "_todo",
+        "begun",
         "deadline",
         "session",
     )
@@ -77,6 +78,7 @@ class Connection:
         self._doing = False
         self._todo: deque[Action] = deque()
         self.deadline = NEVER
+        self.begun = state.loop.time()
         open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
         self.session = Session(state.node, parts.listener, peer, open_now)
         self._identity = Identity(self.session, local_end)

@@ -74,8 +74,12 @@ class Following:
         self._refused = None
         if plan.beside != before.beside:
             self._beside.again()
-        else:
-            self._beside.tell({"do": "refresh"})
+        elif plan.policy == before.policy:  # a reload by hand: whatever is asked is asked again
+            self.refresh(None)
+
+    def refresh(self, network: str | None) -> None:
+        """Let the sources of that network be asked now, or of all."""
+        self._beside.tell({"do": "refresh", "network": network})
 
     def turn(self) -> None:
         """Once a second: is it time to undo?"""

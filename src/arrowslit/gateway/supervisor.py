@@ -20,7 +20,7 @@ from arrowslit.documents.local_copy import LocalCopies, Target
 from arrowslit.gateway.alarm_sending import AlarmSending
 from arrowslit.gateway.alarms import Alarms
 from arrowslit.gateway.certificate_watch import CertificateWatch
-from arrowslit.gateway.control import ControlServer
+from arrowslit.gateway.control import ControlServer, Verb
 from arrowslit.gateway.counters import SharedCounters
 from arrowslit.gateway.following import Following
 from arrowslit.gateway.intents import intents_path
@@ -30,6 +30,7 @@ from arrowslit.gateway.notify import Notify
 from arrowslit.gateway.plan import ListenerPlan, NodePlan
 from arrowslit.gateway.pool import WorkerPool
 from arrowslit.gateway.reload import apply_plan, needs_restart
+from arrowslit.gateway.sessions import of_node
 from arrowslit.gateway.status import status, unready
 from arrowslit.gateway.upgrade import Predecessor, UpgradeError, start_next
 from arrowslit.gateway.worker_link import Message
@@ -78,7 +79,7 @@ class Supervisor:
         self._left_behind = LeftBehind(self._writer, self.metrics.own, self.alarm)
         self.pool = WorkerPool(self._plan, self._birth, self._heard, self._died, self.alarm)
         self.following = Following(self._plan, self.reload, self.alarms, self.metrics, self.alarm, say)
-        self._control = ControlServer(plan.control_socket, {"status": self._status, "reload": self._reload_verb})
+        self._control = ControlServer(plan.control_socket, self._verbs())
         self._endpoint: NodeEndpoint | None = None
         self._endpoint_listener: Listener | None = None
         self._stop = asyncio.Event()
@@ -336,6 +337,28 @@ class Supervisor:
 
     async def _status(self, _request: Message) -> Message:
         return await asyncio.get_running_loop().run_in_executor(None, status, self)
+
+    def _verbs(self) -> dict[str, Verb]:
+        """What commands may ask over the control socket."""
+        return {
+            "status": self._status,
+            "reload": self._reload_verb,
+            "refresh": self._refresh,
+            "sessions": self._sessions,
+            "close-session": self._close_session,
+        }
+
+    async def _sessions(self, _request: Message) -> Message:
+        answers = await of_node(self.pool, {"do": "sessions"})
+        return {"sessions": [one for answer in answers for one in answer["sessions"]]}
+
+    async def _close_session(self, request: Message) -> Message:
+        message = {"do": "close", "session": str(request["session"]), "at_once": bool(request.get("at_once"))}
+        return {"closed": sum(answer["closed"] for answer in await of_node(self.pool, message))}
+
+    async def _refresh(self, request: Message) -> Message:
+        self.following.refresh(request.get("network"))
+        return {}
 
     async def _reload_verb(self, _request: Message) -> Message:
         refused = await self.reload()

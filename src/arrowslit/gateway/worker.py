@@ -23,6 +23,7 @@ from arrowslit.gateway.alarm_line import AlarmLine
 from arrowslit.gateway.connection import Connection
 from arrowslit.gateway.counters import CountersPlace, SharedCounters
 from arrowslit.gateway.make_state import listener_parts, make_state, take_policy, take_settings
+from arrowslit.gateway.sessions import described, leave
 from arrowslit.gateway.state import ListenerParts, WorkerState
 from arrowslit.gateway.worker_link import WorkerLink
 
@@ -40,6 +41,7 @@ class Worker:
         self._acceptors: dict[str, Acceptor] = {}
         self._message: dict[str, Any] = {}
         self._draining_until = 0.0
+        self._leaving: list[Connection] = []
         self._done = False
 
     def begin(self) -> None:
@@ -69,6 +71,8 @@ class Worker:
             "settings": self._take_settings,
             "listeners": self._take_listeners,
             "reopen": lambda _message: self._the_state().writer.reopen(),
+            "sessions": self._sessions,
+            "close": self._close,
             "drain": self._drain,
             "stop": lambda _message: self.stop(),
         }
@@ -123,6 +127,15 @@ class Worker:
         for listener, fd in zip(message["open"], message.get("fds", ()), strict=True):
             self._open(listener, socket.socket(fileno=fd))
         self._link.send({"is": "listeners"})
+
+    def _sessions(self, _message: dict[str, Any]) -> None:
+        found = described(self._the_state().connections, self._loop.time())
+        self._link.send({"is": "sessions", "sessions": found})
+
+    def _close(self, message: dict[str, Any]) -> None:
+        found = leave(tuple(self._the_state().connections), message["session"], at_once=message["at_once"])
+        self._leaving += found
+        self._link.send({"is": "close", "closed": len(found)})
 
     def _open(self, listener: dict[str, Any], sock: socket.socket) -> None:
         state = self._the_state()
@@ -207,6 +220,9 @@ class Worker:
         state.node.spool_full = state.counters.spool_total() >= limits.spool_bytes
         state.node.overloaded = state.counters.node_sessions() * 10 >= limits.sessions * 9
         state.observe()
+        self._leaving = [one for one in self._leaving if one in state.connections]
+        for connection in self._leaving:
+            connection.drain()
         for name, text in state.writer.problems().items():
             self._alarms.ring(name, text)
         self._link.send({"is": "metrics", "metrics": state.metrics.snapshot(), "sessions": len(state.connections)})

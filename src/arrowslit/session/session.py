@@ -55,6 +55,7 @@ class Session:
 
     __slots__ = (
         "_resume",
+        "asked_to_leave",
         "authenticated_as",
         "awaiting",
         "certificate",
@@ -99,6 +100,7 @@ class Session:
         self.client_address, self.client_port = unmap(client[0]), client[1]
         self.peer_address = self.client_address
         self.connections_of_source = connections_of_source
+        self.asked_to_leave = False
         self.id = node.new_id()
         self.client_name: str | Unknown | None = UNKNOWN
         self.reverse_name: str | Unknown | None = UNKNOWN
@@ -330,7 +332,7 @@ class Session:
     @property
     def leaving(self) -> bool:
         """Whether the session is to end once nothing is under way."""
-        return self.node.leaves(self.virtual_server)
+        return self.asked_to_leave or self.node.leaves(self.virtual_server)
 
     def decide(self, stage: Stage, out: list[Action], again: Callable[[list[Action]], None]) -> Decision | None:
         """The decision at `stage`; None where look-ups are under way and `again` will be called."""

@@ -150,6 +150,20 @@ def write(database: Database, head: Head, made: list[Refreshed], now: float) -> 
     return database.networks.write(states, changes, expected_generation=head.generation, bump=bump)
 
 
+def asked_now(policy: Policy, servers: tuple[str, ...], base: Path) -> dict[str, AddressSet]:
+    """The effective sets of its living networks as their sources say now; those that give nothing are left out."""
+    networks = living(policy)
+    if not networks:
+        return {}
+    answers = asyncio.run(ask_all(networks, Resolver(servers), base))
+    made = judged(policy, networks, answers, {}, time.time())
+    return {
+        one.network.name: effective(one.network, one.outcome.contents.accepted)
+        for one in made
+        if len(one.outcome.contents.accepted)
+    }
+
+
 def first_look(database: Database, head: Head, servers: tuple[str, ...], base: Path) -> Head:
     """Ask the sources of networks that the store has nothing for yet, before the node opens. Raises StoreError."""
     revision = database.revisions.get(head.revision)
