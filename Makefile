@@ -13,7 +13,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-long bench docs-reference venv peers lint types pytest ldap clean
+.PHONY: help run test check-long bench docs docs-reference venv peers lint types pytest ldap clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
@@ -29,8 +29,13 @@ check-long: $(STAMP) peers ldap ## the same tests with many more examples, and t
 bench: $(STAMP) peers ## measure against Postfix and HAProxy
 	$(PY) -m bench
 
-docs-reference: $(STAMP) ## write the reference of the two file formats anew
+docs-reference: $(STAMP) ## write the generated pages of docs/reference anew
 	$(PY) -m arrowslit.documents.reference
+	$(PY) -m arrowslit.cli.reference
+
+docs: $(STAMP) ## the pages as HTML and man pages, in .cache/docs
+	$(PY) -m sphinx -q -W -b html docs .cache/docs/html
+	$(PY) -m sphinx -q -W -b man docs .cache/docs/man
 
 lint: $(STAMP) ## style, format and who may import whom
 	$(VENV)/bin/ruff check

@@ -129,16 +129,16 @@ def _absent(answer: Explanation) -> str:
 
 
 def _to_permit(refusal: Decision, policy: Policy, facts: Facts) -> list[str]:
-    """What to write into the policy. Only where one line would do."""
+    """The command that would, or the line to write. Only where one would do."""
     server = policy.virtual_servers[facts.virtual_server]
-    path = f"virtual_servers.{server.name}"
-    entry = f'{{ computer = "{facts.client_address}", note = "..." }}'
+    where = "" if server.name == "default" else f" --virtual-server {escaped(server.name)}"
+    command = f'{facts.client_address}{where} --note "..."'
     if refusal.permitted:
         return []
     if refusal.reason == reasons.NOT_CONNECT and server.connection_control.mode == ONLY_LISTED:
-        return [f"add {entry}", f"to only_listed of [{path}.connection_control]"]
+        return [f"arrowslit entry add connection {command}"]
     if refusal.reason == reasons.NOT_RELAY and isinstance(facts.forward_path, Mailbox):
-        add = [f"or add {entry}", f"to only_listed of [{path}.relay_restrictions]"]
+        add = [f"or: arrowslit entry add relay {command}"]
         accept = f'accept the domain: [accepted_domains."{escaped(facts.forward_path.domain)}"]'
         return [*([] if facts.forward_path.literal else [accept]), *add]
     return []
