@@ -104,15 +104,18 @@ class Following:
                 self._ring("store-fault", f"{type(error).__name__}: {error}")
                 loop.call_exception_handler({"message": "following the store", "exception": error})
                 await asyncio.sleep(_AGAIN_SECONDS)
+                self._wake.set()
 
     async def _step(self) -> None:
         undo = self._asked or self.timer.due()
         self._asked = None
         if undo is not None and undo.revision == self.timer.pending:
             await self._undo(undo)
-        news, self._news = self._news, None
+        news = self._news
         if news is not None:
-            await self._active(news)
+            await self._active(news)  # kept where this fails, so that it is done again
+            if self._news is news:
+                self._news = None
 
     async def _active(self, news: Message) -> None:
         """The store's active revision is this."""

@@ -14,18 +14,19 @@ class Channel:
 
     def __init__(self, send: Callable[[dict[str, Any]], object]) -> None:
         self._send = send
-        self._open: set[tuple[str, str]] = set()
+        self._over: set[tuple[str, str]] = set()
+        """What is known to be well. A process before this one may have raised all else."""
         self.line = AlarmLine(send)
 
     def alarm(self, name: str, text: str, subject: str = "") -> None:
         """Somebody must act on this."""
-        self._open.add((name, subject))
+        self._over.discard((name, subject))
         self.line.ring(name, text, subject)
 
     def over(self, name: str, subject: str = "") -> None:
-        """The cause of this is gone; said only where it was there."""
-        if (name, subject) in self._open:
-            self._open.discard((name, subject))
+        """The cause of this is gone, or was not there; said once."""
+        if (name, subject) not in self._over:
+            self._over.add((name, subject))
             self.line.over(name, subject)
 
     def active(self, head: Head, now: float | None) -> None:
