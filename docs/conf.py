@@ -13,7 +13,6 @@ source_suffix = {".md": "markdown"}
 root_doc = "index"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]
 html_theme = "furo"
 html_title = "Arrowslit"
 html_copy_source = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,3 +36,22 @@ def arrowslit(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "COLUMNS": "80", **environment},
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def watching(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on until it is interrupted, read through a pipe as `grep` would."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arrowslit.cli.main", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment, "PYTHONPATH": str(REPOSITORY / "src")},
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -12,8 +12,15 @@ import pytest
 
 from tests.cli.command import EXAMPLES, REPOSITORY
 
-HEAVY = {"argon2", "asyncio", "cryptography", "dns", "OpenSSL", "prometheus_client", "ssl"}
+HEAVY = {"argon2", "asyncio", "cryptography", "dns", "OpenSSL", "prometheus_client", "psycopg", "sqlalchemy", "ssl"}
 COMMANDS = ["--help", "policy lint", "policy test", "explain 203.0.113.9", "user list", "help relay-open"]
+COMMANDS += [
+    f"{command} --help"
+    for command in (
+        *("decision list", "decision watch", "decision show", "session list", "session watch", "session close"),
+        *("network list", "network refresh", "network accept", "store backup", "store migrate", "store prune"),
+    )
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

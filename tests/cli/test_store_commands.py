@@ -101,7 +101,7 @@ def test_one_of_them(node: RunningNode) -> None:
     "options", [("--client", "x"), ("--since", "yesterday"), ("--action", "kill"), ("--limit", "0"), ("--cursor", "x")]
 )
 def test_wrong_input(node: RunningNode, options: tuple[str, str]) -> None:
-    assert node.run("decision", "list", *options).returncode in (1, 2)
+    assert node.run("decision", "list", *options).returncode == 2
 
 
 def test_watching(node: RunningNode) -> None:
@@ -115,7 +115,7 @@ def test_watching(node: RunningNode) -> None:
 
 def test_networks_and_a_held_change(node: RunningNode) -> None:
     said = node.run("network", "list")
-    assert said.stdout.startswith("filter            1 ranges, 0 pinned\n  file ")
+    assert said.stdout.startswith("filter            1 ranges, 0 pinned, 64 addresses\n  file ")
     assert node.run("network", "accept", "filter").returncode == 1
     (node.folder / "filter.txt").write_text("127.0.0.0/25\n192.0.2.0/24\n")
     assert until(lambda: "held      it would grow" in node.run("network", "list", "filter").stdout)

@@ -21,6 +21,7 @@ import pytest
 
 from arrowslit.gateway.control import NodeUnreachable, request
 from arrowslit.gateway.intents import left_over
+from tests.peers.process import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -482,3 +483,21 @@ def test_a_hand_over_that_fails_leaves_the_node_as_it_was(node: Node) -> None:
     node.until(lambda: "upgrade-failed" in node.alarms())
     assert node.status()["pid"] == pid
     assert revision_at(node.port()) == 1
+
+
+def test_a_hand_over_takes_up_another_address_of_the_metrics(node: Node) -> None:
+    before, after = free_port(), free_port()
+    node.write(metrics=f"127.0.0.1:{before}")
+    node.started()
+    first = node.process.pid
+    node.write(metrics=f"127.0.0.1:{after}")
+    node.signal(signal.SIGUSR2)
+    second = node.until(lambda: node.status()["pid"] != first and node.status()["ready"] and node.status()["pid"])
+    try:
+        assert urllib.request.urlopen(f"http://127.0.0.1:{after}/live", timeout=5).status == 200
+        assert node.process.wait(10) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", before), 5)
+    finally:
+        os.kill(second, signal.SIGTERM)
+        node.until(lambda: not (node.folder / "control.sock").exists())

@@ -172,6 +172,11 @@ def test_the_oldest_days_are_let_go_of_until_the_rest_is_small_enough(database: 
     assert [each.day for each in database.decisions.partitions()] == ["2024-10-07"]
 
 
+def test_of_a_store_without_decisions_nothing_is_let_go_of(database: Database) -> None:
+    assert database.decisions.prune_to_size(0) == 0
+    assert database.decisions.prune(NOON) == 0
+
+
 def test_a_day_that_another_process_removed_is_gone_for_all(database: Database, location: str) -> None:
     database.decisions.take(lines([Record(id="old", time=NOON)]))
     other = open_database(location)

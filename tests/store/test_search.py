@@ -189,7 +189,7 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=repr)
+@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
 def test_every_step_is_a_scan_of_an_index(database: Database, query: Query) -> None:
     database.decisions.take(lines(_records(random.Random(1), 3000)))
     with _plans(database) as plans:

@@ -5,29 +5,37 @@ Whatever strangers sent is escaped. A search that would take too long says how f
 
 from __future__ import annotations
 
-import datetime
-import re
 import time
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from arrowslit.cli.decision_text import COLUMNS, client_line, line, shown
+from arrowslit.cli import times
+from arrowslit.cli.decision_filters import cursor_option, filters, query
+from arrowslit.cli.decision_filters import times as time_options
+from arrowslit.cli.decision_text import (
+    CLIENT_COLUMNS,
+    COLUMNS,
+    USUAL,
+    Cells,
+    aligned,
+    cells,
+    client_cells,
+    shown,
+    widths,
+)
 from arrowslit.cli.errors import ProblemError
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.group import Examples, Lazy, LazyGroup
-from arrowslit.cli.options import Command, output_options, settings_option
+from arrowslit.cli.options import output_options, settings_option
 from arrowslit.cli.output import Output, escaped
 from arrowslit.cli.store_access import open_store
 
 if TYPE_CHECKING:
-    from arrowslit.store.query import Query
+    from arrowslit.store.query import ClientCounts, Page
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
-_ACTIONS: Final = ("permit", "reject", "defer", "drop")
+_EACH: Final = 1.0
 
 
 @click.group(
@@ -47,60 +55,6 @@ def decision() -> None:
     """What was decided about whom, and why."""
 
 
-def _network(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> IPv4Network | IPv6Network | None:
-    try:
-        return None if given is None else ip_network(given, strict=False)
-    except ValueError:
-        raise click.BadParameter(f'"{escaped(given or "")}" is no address and no network') from None
-
-
-def moment(text: str, now: float) -> float:
-    """Unix seconds of a moment as people write it: `2h` (ago), `2026-11-25`, `2026-11-25T14:30` (UTC).
-
-    Raises ValueError.
-    """
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now - int(ago[1]) * _UNITS[ago[2]]
-    found = datetime.datetime.fromisoformat(text)
-    return found.replace(tzinfo=found.tzinfo or datetime.UTC).timestamp()
-
-
-def _moment(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> float | None:
-    try:
-        return None if given is None else moment(given, time.time())
-    except ValueError:
-        says = f'"{escaped(given or "")}" is no time: write 2h or 7d (ago), or 2026-11-25T14:30 (UTC)'
-        raise click.BadParameter(says) from None
-
-
-def filters(command: Command) -> Command:
-    """The options that say which decisions are meant."""
-    for option in (
-        click.option("--until", callback=_moment, metavar="TIME", help="Only before that: 2h (ago), or 2026-11-25."),
-        click.option("--since", callback=_moment, metavar="TIME", help="Only from then on."),
-        click.option("--would-be", is_flag=True, help="Only what observe or defer let pass and would have refused."),
-        click.option("--virtual-server", help="Only of this one."),
-        click.option("--rule", help="Only by this rule, as decisions name it."),
-        click.option("--reason", help="Only for this reason: arrowslit help."),
-        click.option(
-            "--outcome", help="Only what became of it at the next hop: delivered, refused, deferred, unknown."
-        ),
-        click.option("--action", type=click.Choice(_ACTIONS), multiple=True, help="Only these; may be repeated."),
-        click.option("--recipient", metavar="ADDRESS|@DOMAIN", help="Only to this address, or this domain."),
-        click.option("--client", callback=_network, metavar="ADDRESS|NETWORK", help="Only of this client."),
-    ):
-        command = option(command)
-    return command
-
-
-def _query(given: dict[str, Any], **more: Any) -> Query:
-    from arrowslit.store.query import Query  # noqa: PLC0415 - with the store, which takes 160 ms
-
-    actions, would_be = frozenset(given.pop("action")), given.pop("would_be")
-    return Query(**given, actions=actions, would_be=would_be or None, **more)
-
-
 @click.command(
     cls=Examples,
     examples="""
@@ -110,8 +64,9 @@ arrowslit decision list --would-be --by-client --since 30d
 """,
 )
 @filters
+@time_options
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many.")
-@click.option("--cursor", help="Go on behind a page, with what it said.")
+@cursor_option
 @click.option("--by-client", is_flag=True, help="Count them by client instead.")
 @settings_option
 @output_options
@@ -119,36 +74,51 @@ def list_(
     limit: int, cursor: str | None, by_client: bool, settings_path: Path | None, output: Output, **given: Any
 ) -> int:
     """Search decisions, newest first."""
+    if by_client and cursor is not None:
+        raise click.UsageError("--by-client has no pages: leave out --cursor")
     with open_store(settings_path, output) as database:
         if by_client:
-            counts = database.decisions.count_by_client(_query(given), limit)
-            looked_to = counts.looked_to
-            if output.as_json:
-                clients = [
-                    {"client": one.client, "count": one.count, "first": one.first, "last": one.last}
-                    for one in counts.clients
-                ]
-                output.json(clients=clients, looked_to=looked_to)
-                return ExitCode.DONE
-            for client in counts.clients:
-                output.data(client_line(client))
+            _tell_counts(database.decisions.count_by_client(query(given), limit), output)
         else:
-            page = database.decisions.search(_query(given, limit=limit, cursor=cursor))
-            looked_to = page.looked_to
-            if output.as_json:
-                output.json(decisions=list(page.records), cursor=page.cursor, looked_to=looked_to)
-                return ExitCode.DONE
-            if page.records:
-                output.note(COLUMNS)
-            for record in page.records:
-                output.data(line(record))
-            if page.cursor is not None:
-                output.note(f"there may be more: --cursor {page.cursor}")
-    if looked_to is not None:
-        output.note(
-            f"looked back to {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(looked_to))} UTC; ask for less to see more"
-        )
+            _tell_page(database.decisions.search(query(given, limit=limit, cursor=cursor)), output)
     return ExitCode.DONE
+
+
+def _tell_page(page: Page, output: Output) -> None:
+    if output.as_json:
+        output.json(decisions=list(page.records), cursor=page.cursor, looked_to=page.looked_to)
+        return
+    _tell_table(COLUMNS, [cells(record) for record in page.records], output)
+    if page.looked_to is not None:
+        back = times.shown(page.looked_to)
+        output.problem(f"looked back to {back} UTC, through as many as one page may: --cursor {page.cursor} goes on")
+    elif page.cursor is not None:
+        output.note(f"there is more: --cursor {page.cursor}")
+    elif not page.records:
+        output.note("there is none")
+
+
+def _tell_counts(counts: ClientCounts, output: Output) -> None:
+    if output.as_json:
+        clients = [
+            {"client": one.client, "count": one.count, "first": one.first, "last": one.last} for one in counts.clients
+        ]
+        output.json(clients=clients, looked_to=counts.looked_to)
+        return
+    _tell_table(CLIENT_COLUMNS, [client_cells(one) for one in counts.clients], output)
+    if counts.looked_to is not None:
+        back = times.shown(counts.looked_to)
+        output.problem(f"looked back to {back} UTC, through as many as one count may: ask for less to see all")
+    elif not counts.clients:
+        output.note("there is none")
+
+
+def _tell_table(columns: Cells, rows: list[Cells], output: Output) -> None:
+    wide = widths([columns, *rows])
+    if rows:
+        output.note(aligned(columns, wide))
+    for row in rows:
+        output.data(aligned(row, wide))
 
 
 @click.command(
@@ -164,23 +134,26 @@ arrowslit decision watch --client 203.0.113.9 --json
 @settings_option
 @output_options
 def watch(seconds: float | None, settings_path: Path | None, output: Output, **given: Any) -> int:
-    """Show decisions as they are made, on all nodes. With --json one object a line."""
+    """Show decisions as they are made, on all nodes. With --json one object a line.
+
+    What a node brings into the store more than 30 seconds late is left out; decision list has it.
+    """
+    from arrowslit.cli.decision_news import News  # noqa: PLC0415
+
     end = None if seconds is None else time.monotonic() + seconds
-    begin = time.time()
-    seen: set[str] = set()
-    given.pop("since"), given.pop("until")
+    cut = False
     with open_store(settings_path, output) as database:
+        news = News(database.decisions, query(given), time.time())
+        if not output.as_json:
+            output.note(aligned(COLUMNS, USUAL))
         while end is None or time.monotonic() < end:
-            since = max(begin, time.time() - 60)
-            page = database.decisions.search(_query(dict(given), since=since, limit=1000))
-            for record in reversed(page.records):
-                key = repr(sorted(record.items()))
-                if key not in seen:
-                    seen.add(key)
-                    _tell(record, output)
-            if len(seen) > 100_000:
-                seen = {repr(sorted(record.items())) for record in page.records}
-            time.sleep(0.5)
+            for record in news.look(time.time()):
+                _tell(record, output)
+            output.flush()
+            if news.cut and not cut:
+                output.problem("there are too many to show all of them: ask for less")
+            cut = news.cut
+            time.sleep(_EACH if end is None else max(min(_EACH, end - time.monotonic()), 0))
     return ExitCode.DONE
 
 
@@ -190,7 +163,7 @@ def _tell(record: dict[str, Any], output: Output) -> None:
 
         output.data(json.dumps(record))
     else:
-        output.data(line(record))
+        output.data(aligned(cells(record), USUAL))
 
 
 @click.command(

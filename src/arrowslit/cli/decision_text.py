@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from arrowslit.cli import times
 from arrowslit.cli.output import escaped
 
 if TYPE_CHECKING:
     from arrowslit.store.query import ClientCount
 
-COLUMNS: Final = (
-    f"{'time (UTC)':<19}  {'id':<12}  {'client':<39}  {'verdict':<7}  {'reason':<22}  {'recipient':<32}  outcome"
+Cells = tuple[str, ...]
+
+COLUMNS: Final[Cells] = ("time (UTC)", "id", "client", "verdict", "stage", "reason", "recipient", "next hop")
+CLIENT_COLUMNS: Final[Cells] = ("count", "client", "first (UTC)", "last (UTC)")
+USUAL: Final = (19, 12, 15, 7, 10, 18, 30, 0)
+"""Widths for lines whose others are not known yet."""
+
+_WIDEST: Final = 50
+_FIRST: Final = (
+    *("time", "id", "kind", "action", "stage", "code", "enhanced", "reply"),
+    *("reason", "rule", "revision", "generation"),
 )
-_FIRST: Final = ("time", "id", "kind", "action", "stage", "code", "enhanced", "reply", "reason", "rule", "revision")
 
 
-def line(record: Mapping[str, Any]) -> str:
-    """One record in one line."""
+def cells(record: Mapping[str, Any]) -> Cells:
+    """One record in the order of `COLUMNS`."""
     would_be = f" (would be {record['would_be']})" if record.get("would_be") else ""
-    times = f" x{record['count']}" if record.get("count") else ""
-    outcome = f"{record.get('outcome') or ''}{would_be}{times}"
-    return (
-        f"{_time(record.get('time')):<19}  {_text(record, 'id'):<12}  {_text(record, 'client_address'):<39}  "
-        f"{_text(record, 'action'):<7}  {_text(record, 'reason'):<22}  {_text(record, 'forward_path'):<32}  "
-        f"{escaped(outcome)}"
-    ).rstrip()
+    repeats = f" x{record['count']}" if record.get("count") else ""
+    outcome = f"{record.get('outcome') or ''}{would_be}{repeats}".strip()
+    named = (_text(record, name) for name in ("id", "client_address", "action", "stage", "reason", "forward_path"))
+    return (_time(record.get("time")), *named, escaped(outcome))
 
 
-def client_line(one: ClientCount) -> str:
-    """One client with how often it was met, first and last."""
-    return f"{one.count:>8}  {escaped(one.client):<39}  {_time(one.first)}  {_time(one.last)}"
+def client_cells(one: ClientCount) -> Cells:
+    """One client with how often it was met, first and last, in the order of `CLIENT_COLUMNS`."""
+    return f"{one.count:>7}", escaped(one.client), _time(one.first), _time(one.last)
+
+
+def widths(rows: Iterable[Cells]) -> list[int]:
+    """How wide each column must be. A cell that is wider than most pushes its own line only."""
+    return [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
+
+
+def aligned(row: Cells, wide: Sequence[int]) -> str:
+    """One line."""
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip()
 
 
 def shown(record: Mapping[str, Any]) -> str:
     """All of one record, a field a line."""
     names = [name for name in _FIRST if name in record]
     names += [name for name in record if name not in _FIRST and name != "v"]
-    return "\n".join(f"{name:<17} {_value(name, record[name])}" for name in names)
+    return "\n".join(f"{escaped(name):<17} {_value(name, record[name])}".rstrip() for name in names)
 
 
 def _value(name: str, value: Any) -> str:
@@ -52,6 +67,6 @@ def _text(record: Mapping[str, Any], name: str) -> str:
 
 def _time(value: Any) -> str:
     try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(float(value)))
+        return times.shown(float(value))
     except (TypeError, ValueError, OverflowError, OSError):
         return "?"

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from arrowslit.cli.change import head_of, text_of
 from arrowslit.cli.errors import ProblemError
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.group import Examples, Lazy, LazyGroup
+from arrowslit.cli.network_text import change_members, change_text, row_of, row_text
 from arrowslit.cli.options import output_options, settings_option
 from arrowslit.cli.output import Output, escaped
 from arrowslit.cli.settings import settings_of
 from arrowslit.cli.store_access import author, open_store
 
 if TYPE_CHECKING:
-    from arrowslit.networks.guards import Contents
     from arrowslit.policy.parts import Network
     from arrowslit.store.database import Database
     from arrowslit.store.values import NetworkChange
+
+_LOOKED_AT: Final = 200
+"""Changes of a network among which its last failure is looked for."""
 
 
 @click.group(
@@ -43,6 +46,7 @@ def network() -> None:
 
 def _networks(database: Database, name: str | None) -> dict[str, Network]:
     """Those of the active policy, or the one. Ends the command where it has none of that name."""
+    from arrowslit.cli.change import head_of, text_of  # noqa: PLC0415 - with asyncio
     from arrowslit.upkeep.living import policy_of  # noqa: PLC0415
 
     policy = policy_of(text_of(database, head_of(database).revision))
@@ -50,8 +54,9 @@ def _networks(database: Database, name: str | None) -> dict[str, Network]:
     if name is None:
         return networks
     if name not in networks:
-        known = ", ".join(networks) or "none"
-        raise ProblemError(f"there is no network {escaped(name)}; there are: {known}", ExitCode.WRONG_INPUT)
+        near = get_close_matches(name, networks, 1)
+        help = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(networks) or 'none'}"
+        raise ProblemError(f"there is no network {escaped(name)}", ExitCode.WRONG_INPUT, help)
     return {name: networks[name]}
 
 
@@ -70,81 +75,30 @@ arrowslit network list filter --changes
 @output_options
 def list_(name: str | None, changes: bool, limit: int, settings_path: Path | None, output: Output) -> int:
     """What networks hold, how their sources are, and what waits to be accepted."""
-    from arrowslit.upkeep.living import contents_of, effective  # noqa: PLC0415
+    from arrowslit.upkeep.living import contents_of  # noqa: PLC0415
 
     with open_store(settings_path, output) as database:
         networks = _networks(database, name)
         states = database.networks.states()
         found = database.networks.changes(name, limit) if changes else []
-    rows = []
-    for one in networks.values():
-        contents = contents_of(states.get(one.name))
-        rows.append(_row(one, contents, list(effective(one, contents.accepted).ranges())))
+        failures = {one: _last_failure(database, one) for one in networks}
+    rows = [row_of(one, contents_of(states.get(one.name)), failures[one.name]) for one in networks.values()]
     if output.as_json:
-        output.json(networks=rows, changes=[_change(one) for one in found])
+        output.json(networks=rows, changes=[change_members(one) for one in found])
         return ExitCode.DONE
     for row in rows if not changes else ():
-        output.data("\n".join(_text(row)))
+        output.data("\n".join(row_text(row)))
     for change in found:
-        output.data("\n".join(_change_text(change)))
+        output.data("\n".join(change_text(change)))
+    if not (found if changes else rows):
+        output.note("there is none")
     return ExitCode.DONE
 
 
-def _row(network: Network, contents: Contents, ranges: list[tuple[Any, Any]]) -> dict[str, Any]:
-    from arrowslit.networks.guards import texts  # noqa: PLC0415
-
-    return {
-        "network": network.name,
-        "ranges": len(ranges),
-        "pinned": len(network.pinned),
-        "sources": [
-            {"source": name, "ranges": len(one.addresses), "at": one.at or None, "problem": one.problem}
-            for name, one in contents.sources.items()
-        ],
-        "held": list(texts(contents.held)),
-        "held_because": contents.held_because,
-        "held_since": contents.held_since or None,
-        "leaving": [{"since": one.since, "ranges": list(texts(one.addresses))} for one in contents.leaving],
-        "warnings": list(contents.warnings),
-    }
-
-
-def _text(row: dict[str, Any]) -> list[str]:
-    lines = [f"{row['network']:<16}  {row['ranges']} ranges, {row['pinned']} pinned"]
-    for one in row["sources"]:
-        state = escaped(one["problem"]) if one["problem"] else f"{one['ranges']} ranges"
-        at = "never" if one["at"] is None else _time(one["at"])
-        lines.append(f"  {escaped(one['source']):<24}  {at}  {state}")
-    lines += [f"  warning   {escaped(warning)}" for warning in row["warnings"]]
-    if row["held_because"]:
-        lines.append(f"  held      {escaped(row['held_because'])}: {', '.join(row['held'])}")
-        lines.append(f"            take it: arrowslit network accept {row['network']}")
-    lines += [f"  leaving   since {_time(one['since'])}: {', '.join(one['ranges'])}" for one in row["leaving"]]
-    return lines
-
-
-def _change(one: NetworkChange) -> dict[str, Any]:
-    return {
-        "network": one.network,
-        "at": one.at,
-        "generation": one.generation,
-        "kind": one.kind,
-        "added": list(one.added),
-        "removed": list(one.removed),
-        "because": one.because,
-    }
-
-
-def _change_text(one: NetworkChange) -> list[str]:
-    lines = [
-        f"{_time(one.at)}  {one.network}  {one.kind}  generation {one.generation}  {escaped(one.because)}".rstrip()
-    ]
-    lines += [f"  + {escaped(text)}" for text in one.added]
-    return lines + [f"  - {escaped(text)}" for text in one.removed]
-
-
-def _time(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
+def _last_failure(database: Database, name: str) -> NetworkChange | None:
+    """The last time that a source gave nothing, while others may have."""
+    told = database.networks.changes(name, _LOOKED_AT)
+    return next((one for one in told if one.because and one.kind in ("failed", "refresh")), None)
 
 
 @click.command(
@@ -197,7 +151,9 @@ def accept(name: str, settings_path: Path | None, output: Output) -> int:
 
     Exit code 1 where nothing is held, 4 where the network has changed meanwhile.
     """
+    from arrowslit.cli.change import head_of  # noqa: PLC0415
     from arrowslit.networks import guards  # noqa: PLC0415
+    from arrowslit.store.errors import ChangedByOthersError  # noqa: PLC0415
     from arrowslit.store.values import NetworkChange, NetworkState  # noqa: PLC0415
     from arrowslit.upkeep.living import contents_of  # noqa: PLC0415
 
@@ -211,7 +167,11 @@ def accept(name: str, settings_path: Path | None, output: Output) -> int:
         state = NetworkState(name, guards.to_json(outcome.contents), False, now)
         because = f"accepted by {author()}: {before.held_because}"
         change = NetworkChange(name, now, head.generation + 1, outcome.kind, outcome.added, outcome.removed, because)
-        head = database.networks.write([state], [change], expected_generation=head.generation)
+        try:
+            head = database.networks.write([state], [change], expected_generation=head.generation)
+        except ChangedByOthersError as error:
+            help = f"see what is held now: arrowslit network list {name}"
+            raise ProblemError(escaped(str(error)), ExitCode.CHANGED_BY_OTHERS, help) from None
     if output.as_json:
         output.json(network=name, generation=head.generation, added=list(outcome.added))
     else:

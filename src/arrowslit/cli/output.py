@@ -57,6 +57,10 @@ class Output:
         made = json.dumps({"version": JSON_VERSION, **members}, indent=2 if sys.stdout.isatty() else None)
         print(made, file=sys.stdout)
 
+    def flush(self) -> None:
+        """Hand over what was said so far: whoever reads through a pipe waits for it."""
+        sys.stdout.flush()
+
     def note(self, text: str) -> None:
         """What is good to know; left out when quiet."""
         if not self.quiet:

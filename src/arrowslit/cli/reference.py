@@ -8,18 +8,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 
+from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.group import Examples
 from arrowslit.cli.main import arrowslit
 from arrowslit.observe.metrics import FAMILIES
 
 _MADE = "<!-- Made by `make docs-reference` from the declarations in the code. Changes here are lost. -->"
-_EXITS = """\
-Every command has `--json` (one object, with the version of its form) and `-q` (only data and errors). Data goes to
-standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 the answer
-is no, 4 changed by somebody else, 5 no node answers, 130 interrupted."""
+_COMMON = ("--json", "-q, --quiet", "-h, --help", "--help")
+_INTRO = """\
+Every command has:
+
+- `--json`: one JSON object, with the version of its form
+- `-q`, `--quiet`: only data and errors
+- `-h`, `--help`: examples, what it does, its options
+
+Data goes to standard output, everything else to standard error."""
+_EXITS: Final = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "failed",
+    ExitCode.WRONG_INPUT: "wrong usage, or a file that does not load",
+    ExitCode.ANSWER_IS_NO: "the answer is no: a broken expectation, a finding that is an error, something to be mended",
+    ExitCode.CHANGED_BY_OTHERS: "somebody else has changed it meanwhile",
+    ExitCode.NODE_UNREACHABLE: "no node answers",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""What a command says of its own exit codes comes on top of that."""
 
 
 def pages() -> dict[str, str]:
@@ -29,7 +46,9 @@ def pages() -> dict[str, str]:
 
 def _commands() -> str:
     context = click.Context(arrowslit, info_name="arrowslit")
-    parts = [_MADE, "# Commands", _EXITS, *_walk(arrowslit, context)]
+    codes = "\n".join(f"| {code.value} | {_EXITS[code]} |" for code in ExitCode)
+    exits = f"## Exit codes\n\n| code | meaning |\n| --- | --- |\n{codes}"
+    parts = [_MADE, "# Commands", _INTRO, exits, *_walk(arrowslit, context)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -45,7 +64,9 @@ def _walk(command: click.Command, context: click.Context) -> Iterator[str]:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield f"    {usage}"
     rows = [record for option in command.get_params(context) if (record := option.get_help_record(context))]
-    yield "\n".join(f"- `{name}`: {text}" for name, text in rows if name != "-h, --help")
+    options = [f"- `{name}`: {text}" for name, text in rows if text and name not in _COMMON]
+    if options:
+        yield "\n".join(options)
     if isinstance(command, Examples):
         yield "Examples:\n\n" + "\n".join(f"    {line}" for line in command.examples.strip().splitlines())
 

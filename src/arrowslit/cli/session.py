@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -12,8 +12,14 @@ from arrowslit.cli.errors import ProblemError
 from arrowslit.cli.exits import ExitCode
 from arrowslit.cli.group import Examples, Lazy, LazyGroup
 from arrowslit.cli.options import output_options, settings_option
-from arrowslit.cli.output import Output, escaped
+from arrowslit.cli.output import JSON_VERSION, Output, escaped
 from arrowslit.cli.settings import settings_of
+
+_EACH: Final = 1.0
+_COLUMNS: Final = (
+    f"{'id':<12}  {'client':<15}  {'virtual server':<14}  {'TLS':<3}  {'seconds':>8}  {'state':<11}  "
+    f"{'transactions':>12}  {'octets':>12}  name"
+)
 
 
 @click.group(
@@ -49,11 +55,21 @@ def _asked(path: Path, message: dict[str, Any]) -> dict[str, Any]:
 def _line(one: dict[str, Any], now: float) -> str:
     """One session in one line."""
     who = one["authenticated_as"] or one["client_name"] or one["helo_name"] or ""
-    state = one["waits_for"] or one["state"]
+    tls = "yes" if one["tls"] else "no"
     return (
-        f"{one['id']:<12}  {one['client_address']:<39}  {one['virtual_server']:<12}  {'TLS' if one['tls'] else '   '}  "
-        f"{max(now - one['since'], 0):>7.0f} s  {escaped(state):<11}  {escaped(who)}"
+        f"{one['id']:<12}  {one['client_address']:<15}  {one['virtual_server']:<14}  {tls:<3}  "
+        f"{max(now - one['since'], 0):>8.0f}  {one['state']:<11}  "
+        f"{one['transactions']:>12}  {one['octets']:>12}  {escaped(who)}"
     ).rstrip()
+
+
+def _tell_what_lacks(answer: dict[str, Any], output: Output) -> None:
+    """A list that is not whole says so."""
+    listed, there = len(answer["sessions"]), answer["open"]
+    if listed < there:
+        output.problem(f"{there} sessions are open; these are the {listed} that are open longest")
+    if answer["silent"]:
+        output.problem(f"{answer['silent']} of the workers did not answer: their sessions are missing here")
 
 
 @click.command(
@@ -67,15 +83,21 @@ arrowslit session list --json
 @settings_option
 @output_options
 def list_(settings_path: Path | None, output: Output) -> int:
-    """Who is connected now, the longest first. Exit code 5 where no node answers."""
+    """Who is connected now, the longest first. Exit code 5 where no node answers.
+
+    State: idle, command (it is being answered), transaction (recipients are named), data (a message comes in) or
+    next-hop (which is asked). Name: the account, else the proved name, else what the client says in EHLO.
+    """
     answer = _asked(settings_of(settings_path, output).control_socket, {"do": "sessions"})
-    found = sorted(answer["sessions"], key=lambda one: one["since"])
     if output.as_json:
-        output.json(sessions=found)
+        output.json(**answer)
         return ExitCode.DONE
-    for one in found:
+    if answer["sessions"]:
+        output.note(_COLUMNS)
+    for one in answer["sessions"]:
         output.data(_line(one, time.time()))
-    output.note(f"{len(found)} sessions" if found else "nobody is connected")
+    _tell_what_lacks(answer, output)
+    output.note(f"{answer['open']} sessions" if answer["open"] else "nobody is connected")
     return ExitCode.DONE
 
 
@@ -91,22 +113,35 @@ arrowslit session watch --json
 @settings_option
 @output_options
 def watch(seconds: float | None, settings_path: Path | None, output: Output) -> int:
-    """Say who comes (+) and who goes (-). With --json one object a line."""
-    import json  # noqa: PLC0415
-
+    """Say who comes (+) and who goes (-), looking once a second. With --json one object a line."""
     path = settings_of(settings_path, output).control_socket
     end = None if seconds is None else time.monotonic() + seconds
     known: dict[str, dict[str, Any]] = {}
+    whole = True
+    if not output.as_json:
+        output.note(f"  {_COLUMNS}")
     while end is None or time.monotonic() < end:
-        now = {one["id"]: one for one in _asked(path, {"do": "sessions"})["sessions"]}
-        changes = [("+", one) for id, one in now.items() if id not in known]
-        changes += [("-", one) for id, one in known.items() if id not in now]
-        for sign, one in changes:
-            come = {"come": sign == "+", **one}
-            output.data(json.dumps(come) if output.as_json else f"{sign} {_line(one, time.time())}")
-        known = now
-        time.sleep(0.5)
+        answer = _asked(path, {"do": "sessions"})
+        now = {one["id"]: one for one in answer["sessions"]}
+        for one in [one for id, one in known.items() if id not in now]:
+            _tell(one, output, come=False)
+        for one in [one for id, one in now.items() if id not in known]:
+            _tell(one, output, come=True)
+        output.flush()
+        if whole:
+            _tell_what_lacks(answer, output)
+        known, whole = now, len(now) == answer["open"] and not answer["silent"]
+        time.sleep(_EACH if end is None else max(min(_EACH, end - time.monotonic()), 0))
     return ExitCode.DONE
+
+
+def _tell(one: dict[str, Any], output: Output, *, come: bool) -> None:
+    if output.as_json:
+        import json  # noqa: PLC0415
+
+        output.data(json.dumps({"version": JSON_VERSION, "come": come, **one}))
+    else:
+        output.data(f"{'+' if come else '-'} {_line(one, time.time())}")
 
 
 @click.command(
@@ -124,11 +159,13 @@ arrowslit session list
 def close(id: str, now: bool, settings_path: Path | None, output: Output) -> int:
     """End a session, by its own id or that of its transaction. Exit code 1 where there is none."""
     path = settings_of(settings_path, output).control_socket
-    closed = _asked(path, {"do": "close-session", "session": id, "at_once": now})["closed"]
-    if not closed:
-        raise ProblemError(f"no session has the id {escaped(id)}", ExitCode.FAILED, "see: arrowslit session list")
+    answer = _asked(path, {"do": "close-session", "session": id, "at_once": now})
+    if not answer["closed"]:
+        unsure = f", but {answer['silent']} of the workers did not answer" if answer["silent"] else ""
+        message = f"no session has the id {escaped(id)}{unsure}"
+        raise ProblemError(message, ExitCode.FAILED, "see: arrowslit session list")
     if output.as_json:
-        output.json(closed=closed)
+        output.json(closed=answer["closed"])
     else:
         output.note("closed" if now else "it is told 421 once nothing is under way")
     return ExitCode.DONE

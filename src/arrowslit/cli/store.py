@@ -14,7 +14,7 @@ from arrowslit.cli.options import output_options, settings_option
 from arrowslit.cli.output import Output, escaped
 from arrowslit.cli.settings import settings_of
 from arrowslit.cli.store_access import open_store
-from arrowslit.cli.times import DURATION
+from arrowslit.cli.times import DURATION, MOMENT
 
 
 @click.group(
@@ -96,20 +96,28 @@ def migrate(settings_path: Path | None, output: Output) -> int:
     cls=Examples,
     examples="""
 arrowslit store prune
-arrowslit store prune --keep 7d
+arrowslit store prune --before 2026-11-01
 arrowslit store prune --to-size 10G
 """,
 )
 @click.option("--keep", type=DURATION, help="How much to keep, by whole days.  [default: what the settings say]")
+@click.option("--before", type=MOMENT, help="Only days that ended before that: 2026-11-01, or 30d (ago).")
 @click.option("--to-size", metavar="SIZE", help="Let go of the oldest days until the rest takes less: 500M, 10G.")
 @settings_option
 @output_options
-def prune(keep: float | None, to_size: str | None, settings_path: Path | None, output: Output) -> int:
-    """Let go of old decisions by whole days. Nodes do that by themselves every hour."""
+def prune(
+    keep: float | None, before: float | None, to_size: str | None, settings_path: Path | None, output: Output
+) -> int:
+    """Let go of old decisions by whole days (UTC). Nodes do that by themselves every hour."""
+    if keep is not None and before is not None:
+        raise click.UsageError("--keep and --before say the same in two ways: use one of them")
     octets = None if to_size is None else _octets(to_size)
-    seconds = settings_of(settings_path, output).log.keep if keep is None else keep
+    if keep is None and before is None and octets is None:
+        keep = settings_of(settings_path, output).log.keep
+    if keep is not None:
+        before = time.time() - keep
     with open_store(settings_path, output) as database:
-        gone = database.decisions.prune(time.time() - seconds) if keep is not None or octets is None else 0
+        gone = 0 if before is None else database.decisions.prune(before)
         if octets is not None:
             gone += database.decisions.prune_to_size(octets)
         left = database.decisions.partitions()

@@ -40,7 +40,7 @@ _LONGEST_ANSWER = 700.0
 
 
 class Connection:
-    """See the module. `deadline` is looked after by the worker's `Deadlines`."""
+    """See the module. `deadline` is looked after by the worker's `Deadlines`; `octets` came from the client so far."""
 
     __slots__ = (
         "_carrying",
@@ -57,6 +57,7 @@ class Connection:
         "_todo",
         "begun",
         "deadline",
+        "octets",
         "session",
     )
 
@@ -79,10 +80,16 @@ class Connection:
         self._todo: deque[Action] = deque()
         self.deadline = NEVER
         self.begun = state.loop.time()
+        self.octets = 0
         open_now = 1 if parts.listener.expect_proxy else self._count(peer[0])
         self.session = Session(state.node, parts.listener, peer, open_now)
         self._identity = Identity(self.session, local_end)
         self._carrying = Carrying(state, self.session, self._identity)
+
+    @property
+    def taking_in(self) -> bool:
+        """Whether a message comes in."""
+        return self._carrying.taking_in
 
     # --- the beginning and the end ------------------------------------------------------------------------------
 
@@ -107,6 +114,7 @@ class Connection:
         if self._parts.listener.tls != "implicit":
             early = self._channel.read_early()
             if early:
+                self.octets += len(early)
                 self._do(self.session.receive(early))
         self._do(self.session.open())
 
@@ -172,6 +180,7 @@ class Connection:
             return
         now = state.tick()
         self._last_octets = now
+        self.octets += len(data)
         if self._carrying.taking_in:
             self._carrying.heard(len(data))
         todo = session.receive(data)

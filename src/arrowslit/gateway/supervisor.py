@@ -30,7 +30,7 @@ from arrowslit.gateway.notify import Notify
 from arrowslit.gateway.plan import ListenerPlan, NodePlan
 from arrowslit.gateway.pool import WorkerPool
 from arrowslit.gateway.reload import apply_plan, needs_restart
-from arrowslit.gateway.sessions import of_node
+from arrowslit.gateway.sessions import NodeSessions
 from arrowslit.gateway.status import status, unready
 from arrowslit.gateway.upgrade import Predecessor, UpgradeError, start_next
 from arrowslit.gateway.worker_link import Message
@@ -126,9 +126,9 @@ class Supervisor:
         address = self.plan.metrics_address
         if address is None:
             return
-        plan = ListenerPlan(address)
-        passed_on = self.listeners.spare(_METRICS)
-        listener = Listener(_METRICS, plan, passed_on) if passed_on else open_listener(_METRICS, plan)
+        plan, key = ListenerPlan(address), f"{_METRICS} {address}"
+        passed_on = self.listeners.spare(key)
+        listener = Listener(key, plan, passed_on) if passed_on else open_listener(key, plan)
         self._endpoint_listener = listener
         self._endpoint = NodeEndpoint(listener.socket, self.metrics, lambda: unready(self))
 
@@ -222,7 +222,7 @@ class Supervisor:
         async with self._changing:
             sockets = {key: listener.socket.fileno() for key, listener in self.listeners.open.items()}
             if self._endpoint_listener is not None:
-                sockets[_METRICS] = self._endpoint_listener.socket.fileno()
+                sockets[self._endpoint_listener.key] = self._endpoint_listener.socket.fileno()
             try:
                 pid = await start_next(self.plan.upgrade_argv, sockets)
             except UpgradeError as error:
@@ -344,17 +344,8 @@ class Supervisor:
             "status": self._status,
             "reload": self._reload_verb,
             "refresh": self._refresh,
-            "sessions": self._sessions,
-            "close-session": self._close_session,
+            **NodeSessions(self.pool).verbs(),
         }
-
-    async def _sessions(self, _request: Message) -> Message:
-        answers = await of_node(self.pool, {"do": "sessions"})
-        return {"sessions": [one for answer in answers for one in answer["sessions"]]}
-
-    async def _close_session(self, request: Message) -> Message:
-        message = {"do": "close", "session": str(request["session"]), "at_once": bool(request.get("at_once"))}
-        return {"closed": sum(answer["closed"] for answer in await of_node(self.pool, message))}
 
     async def _refresh(self, request: Message) -> Message:
         self.following.refresh(request.get("network"))

@@ -130,7 +130,7 @@ class Worker:
 
     def _sessions(self, _message: dict[str, Any]) -> None:
         found = described(self._the_state().connections, self._loop.time())
-        self._link.send({"is": "sessions", "sessions": found})
+        self._link.send({"is": "sessions", **found})
 
     def _close(self, message: dict[str, Any]) -> None:
         found = leave(tuple(self._the_state().connections), message["session"], at_once=message["at_once"])

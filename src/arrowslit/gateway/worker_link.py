@@ -9,7 +9,7 @@ Parent to worker:
   {"do": "settings", "settings"}              take up settings; answer {"is": "settings"}
   {"do": "listeners", "open", "close"}        `open`: listeners as in start, `close`: their keys;
                                               answer {"is": "listeners"}
-  {"do": "sessions"}                          answer {"is": "sessions", "sessions": [...]} (`gateway.sessions`)
+  {"do": "sessions"}                          answer {"is": "sessions", "sessions": [...], "open"} (`gateway.sessions`)
   {"do": "close", "session", "at_once"}       end a session by its id; answer {"is": "close", "closed": how many}
   {"do": "reopen"}                            open log files anew (they were rotated)
   {"do": "drain", "seconds"}                  stop accepting, end sessions when idle, say {"is": "drained"}, exit

@@ -66,6 +66,7 @@ def _mail(session: Session, event: events.Mail, out: list[Action]) -> None:
         return
     node = session.node
     session.transaction = Transaction(node.new_id(), event, node.moment.monotonic)
+    session.transactions += 1
     _decide_mail(session, out)
 
 

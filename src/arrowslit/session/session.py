@@ -84,6 +84,7 @@ class Session:
         "sign_in_failures",
         "tls",
         "transaction",
+        "transactions",
         "virtual_server",
     )
 
@@ -111,6 +112,7 @@ class Session:
         self.authenticated_as: str | None = None
         self.own_addresses: frozenset[str] | None = None
         self.transaction: Transaction | None = None
+        self.transactions = 0
         self.awaiting = ""
         self.closed = False
         self.exempt = False

@@ -7,7 +7,6 @@ number of rows and says how far back that went.
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -128,11 +127,14 @@ class Decisions:
     def prune_to_size(self, octets: int) -> int:
         """Let go of the oldest days until all take no more than this; the newest stays. How many those were."""
         total, oldest = 0, []
-        for day in reversed(self._days.days()):
-            total += self._days.size(day)[1]
-            if total > octets:
+        for age, day in enumerate(reversed(self._days.days())):
+            try:
+                total += self._days.size(day)[1]
+            except DayGoneError:
+                continue
+            if total > octets and age:
                 oldest.append(day)
-        return self._drop(itertools.islice(reversed(oldest), len(oldest) - (len(oldest) == len(self._days.days()))))
+        return self._drop(reversed(oldest))
 
     def _drop(self, days: Iterable[int]) -> int:
         dropped = 0

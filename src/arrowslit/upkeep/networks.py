@@ -57,11 +57,11 @@ class NetworkKeeper:
     clock: Callable[[], float] = time.time
     _policy: tuple[int, Policy | None] = (0, None)
     _known: dict[str, _Known] = field(default_factory=dict)
-    _asked: set[str] = field(default_factory=set)
+    _asked: set[str | None] = field(default_factory=set)
 
     def refresh(self, name: str | None) -> None:
         """Ask this one's sources at the next turn; None: those of all."""
-        self._asked.update([name] if name is not None else self._known)
+        self._asked.add(name)
 
     def turn(self) -> float:
         """Ask who is due; seconds until the next turn. That the store is away is told by who follows the head."""
@@ -77,7 +77,9 @@ class NetworkKeeper:
             return
         policy = self._policy_of(head)
         networks = {} if policy is None else living(policy)
+        asked = frozenset(self._asked)
         due = {name: network for name, network in networks.items() if self._is_due(name, network)}
+        self._asked -= asked  # what is asked from now on is asked once more
         for name in set(self._known) - networks.keys():
             del self._known[name]
         if policy is not None and due:
@@ -96,16 +98,17 @@ class NetworkKeeper:
             self._known[name] = _Known(self._first(name, network), described(network), file)
         elif known.file != file:
             known.file, known.due = file, 0.0
-        return name in self._asked or self.clock() >= self._known[name].due
+        return name in self._asked or None in self._asked or self.clock() >= self._known[name].due
 
     def _first(self, name: str, network: Network) -> float:
-        """When this process looks for the first time: at once, unless the store has what was found lately."""
+        """When this process looks for the first time: at once, unless the store has what was well found lately."""
         state = self.database.networks.states().get(name)
-        fresh = contents_of(state).described == described(network)
+        found = contents_of(state)
+        well = not any(source.problem for source in found.sources.values())
+        fresh = well and found.described == described(network)
         return state.at + network.refresh_every if state is not None and fresh and not network.file else 0.0
 
     def _refresh(self, head: Head, policy: Policy, due: Mapping[str, Network]) -> None:
-        self._asked.difference_update(due)
         answers = asyncio.run(ask_all(due, Resolver(self.servers), self.base))
         now = self.clock()
         made = judged(policy, due, answers, self.database.networks.states(), now)
