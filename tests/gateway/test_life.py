@@ -78,6 +78,7 @@ def test_what_is_confirmed_stays(tmp_path: Path) -> None:
         status = request(tmp_path / "state" / "control.sock", {"do": "status"})
         assert status["pending"]["revision"] == 2
         assert node.run("confirm").returncode == 0
+        assert "(confirmed by " in node.run("policy", "history").stdout
         assert until(lambda: not (tmp_path / "state" / "pending.json").exists())
         time.sleep(1.5)
         assert not may_connect(node)

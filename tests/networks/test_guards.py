@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from arrowslit.mail.address_range import address_set, parse_range
 from arrowslit.mail.address_set import EMPTY, AddressSet
 from arrowslit.networks.found import Answer, Failed, Found
-from arrowslit.networks.guards import Contents, Rules, accept, from_json, hold, refreshed, to_json
+from arrowslit.networks.guards import (
+    Contents,
+    Leaving,
+    Rules,
+    accept,
+    from_json,
+    hold,
+    next_removal,
+    refreshed,
+    to_json,
+)
 
 RULES = Rules(growth=0.5, grace=100.0)
 
@@ -128,3 +138,10 @@ def test_whatever_sources_say(steps: list[tuple[Answer, Answer, float]]) -> None
                 assert state.accepted.contains(address)
             elif before.accepted.contains(address) and not state.accepted.contains(address):
                 assert now - seen[n] >= RULES.grace or not given
+
+
+def test_the_next_removal_is_the_first_grace_time_that_ends_later() -> None:
+    leaving = (Leaving(100.0, EMPTY), Leaving(50.0, EMPTY), Leaving(0.0, EMPTY))
+    state = Contents(leaving=leaving)
+    assert next_removal(state, Rules(grace=60.0), 60.0) == 110.0  # the one of 0.0 could not go: it would leave nothing
+    assert next_removal(state, Rules(grace=60.0), 160.0) is None

@@ -58,6 +58,8 @@ PEERS: dict[str, Peer] = {
     "openssl": Peer(("openssl",)),
     "postgresql": Peer(("postgresql-15", "dash"), needs_root=True),
     "nsd": Peer(("nsd",)),
+    "ldnsutils": Peer(("ldnsutils",)),
+    "unbound": Peer(("unbound",)),
 }
 
 # Serve maintainer scripts, boot or manual pages; no program that a test starts needs them.

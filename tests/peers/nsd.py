@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +69,19 @@ def reverse(address: str, name: str) -> str:
 
 @contextmanager
 def authoritative(
-    records: Sequence[str], *, ttl: int = 60, host: Host | None = None, address: str = "127.0.0.1", port: int = 0
+    records: Sequence[str],
+    *,
+    ttl: int = 60,
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    changed: Callable[[Path], None] = lambda _zone: None,
 ) -> Iterator[Nsd]:
-    """Run one with these records."""
+    """Run one with these records. `changed` may write the zone's file anew, such as one that is signed."""
     folder = Path(tempfile.mkdtemp(prefix="nsd-"))
     port = port or process.free_port(host, address)
     (folder / "root.zone").write_text(HEAD.format(ttl=ttl, address=address) + "".join(f"{one}\n" for one in records))
+    changed(folder / "root.zone")
     config = folder / "nsd.conf"
     config.write_text(CONFIG.format(address=address, port=port, folder=folder))
     argv = process.by_loader("nsd", "usr/sbin/nsd", "-d", "-c", str(config))

@@ -27,6 +27,7 @@ from arrowslit.store.errors import (
     StoreUnusableError,
 )
 from arrowslit.store.query import Query
+from arrowslit.store.schema import SCHEMA_VERSION
 from tests.peers import postgresql
 from tests.peers.postgresql import PASSWORD, Postgresql
 from tests.store.records import NOON, lines
@@ -59,7 +60,7 @@ def test_a_newer_store_is_left_alone(database: Database, location: str) -> None:
 def test_an_older_store_wants_to_be_migrated(
     database: Database, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arrowslit.store.database.SCHEMA_VERSION", 2)
+    monkeypatch.setattr("arrowslit.store.database.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     with pytest.raises(StoreTooOldError, match="arrowslit store migrate"):
         open_database(location, create=True)
 
@@ -108,7 +109,7 @@ def _open(location: str) -> int:
 
 def test_processes_that_make_a_store_at_once_make_one(location: str) -> None:
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
-        assert list(processes.map(_open, [location] * 8)) == [1] * 8
+        assert list(processes.map(_open, [location] * 8)) == [SCHEMA_VERSION] * 8
 
 
 def test_who_may_write_is_not_overtaken_after_reading(tmp_path: Path) -> None:

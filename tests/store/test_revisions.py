@@ -92,6 +92,7 @@ def test_confirming_keeps_it_and_more_time_is_added(database: Database) -> None:
     head = database.revisions.confirm(2, "anna")
     assert head.pending is None
     assert database.revisions.head() == head
+    assert [(one.number, one.confirmed_by) for one in database.revisions.history()] == [(2, "anna"), (1, None)]
     with pytest.raises(NotPendingError):
         database.revisions.confirm(2, "anna")
     with pytest.raises(NotPendingError):

@@ -48,3 +48,14 @@ def test_a_store_that_is_up_to_date_is_left_alone(database: Database) -> None:
     assert database.migrate() == SCHEMA_VERSION
     assert database.schema_version() == SCHEMA_VERSION
     assert database.revisions.head() is not None
+
+
+def test_a_store_of_the_first_version_keeps_what_is_in_it(database: Database) -> None:
+    database.revisions.first("one", "mx1", "")
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE confirmations")
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    assert database.schema_version() == 1
+    assert database.migrate() == SCHEMA_VERSION
+    (revision,) = database.revisions.history()
+    assert (revision.text, revision.confirmed_by) == ("one", None)

@@ -27,7 +27,7 @@ from arrowslit.documents.settings import Settings
 from arrowslit.mail.address import parse_address
 from arrowslit.mail.address_set import EMPTY
 from arrowslit.networks.catalogue import catalogue
-from arrowslit.networks.resolver import Resolver
+from arrowslit.networks.resolver import Resolver, Unanswered
 from arrowslit.policy import reasons
 from arrowslit.policy.ask import ask
 from arrowslit.policy.decision import Action
@@ -95,8 +95,8 @@ async def _asked(site: Site, now: float) -> tuple[list[Mx], list[Probe]]:
 
 async def _mx(resolver: Resolver, domain: str) -> Mx:
     answer = await resolver.ask(domain, "MX", _QUESTION)
-    if answer is None:
-        return Mx(domain, problem="DNS gave no answer")
+    if isinstance(answer, Unanswered):
+        return Mx(domain, problem=f"DNS gave no answer: {answer.why}")
     names = sorted(text.split()[1].lower().rstrip(".") for text in answer.texts if len(text.split()) == 2)
     known = [catalogue().match(name) for name in names]
     return Mx(domain, tuple(names), tuple("" if one is None else one.service.name for one in known))

@@ -187,6 +187,8 @@ def history(limit: int, before: int | None, settings_path: Path | None, output: 
                     "message": one.message,
                     "based_on": one.based_on,
                     "sha256": one.sha256,
+                    "confirmed_by": one.confirmed_by,
+                    "confirmed_at": one.confirmed_at,
                 }
                 for one in revisions
             ],
@@ -196,7 +198,8 @@ def history(limit: int, before: int | None, settings_path: Path | None, output: 
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(one.at))
         state = ("pending" if head.pending else "active") if one.number == head.revision else ""
         line = f"{one.number:>5}  {at}  {one.kind:<6}  {escaped(one.author):<12}  {state:<7}  {escaped(one.message)}"
-        output.data(line.rstrip())
+        kept = "" if one.confirmed_by is None else f" (confirmed by {escaped(one.confirmed_by)})"
+        output.data(f"{line.rstrip()}{kept}")
     return ExitCode.DONE
 
 

@@ -172,13 +172,13 @@ def _filter(
 
 
 def _mx(domain: str, servers: tuple[str, ...]) -> list[str]:
-    from arrowslit.networks.resolver import Resolver  # noqa: PLC0415
+    from arrowslit.networks.resolver import Resolver, Unanswered  # noqa: PLC0415
 
     try:
         answer = asyncio.run(Resolver(servers).ask(domain, "MX", _SECONDS))
     except ValueError as error:
         raise ProblemError(escaped(str(error)), ExitCode.WRONG_INPUT) from None
-    texts = () if answer is None else answer.texts
+    texts = () if isinstance(answer, Unanswered) else answer.texts
     return sorted(text.split()[1].lower().rstrip(".") for text in texts if len(text.split()) == 2)
 
 

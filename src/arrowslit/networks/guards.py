@@ -111,6 +111,12 @@ def refreshed(before: Contents, described: str, answers: Mapping[str, Answer], r
     return _told(before, state, failed)
 
 
+def next_removal(contents: Contents, rules: Rules, now: float) -> float | None:
+    """When (Unix seconds) the next grace time ends; None where nothing is leaving."""
+    ends = [one.since + rules.grace for one in contents.leaving]
+    return min((end for end in ends if end > now), default=None)
+
+
 def accept(before: Contents) -> Outcome:
     """An administrator takes what is held."""
     state = replace(before, accepted=before.accepted.union(before.held), held=EMPTY, held_since=0.0, held_because="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from arrowslit.mail.address import parse_address
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.networks.found import Answer, Failed, Found
-from arrowslit.networks.resolver import Resolver
+from arrowslit.networks.resolver import Resolver, Unanswered
 
 
 async def addresses_of(resolver: Resolver, name: str, seconds: float) -> Answer:
@@ -14,8 +14,8 @@ async def addresses_of(resolver: Resolver, name: str, seconds: float) -> Answer:
     holds: list[float] = []
     for kind in ("A", "AAAA"):
         answer = await resolver.ask(name, kind, seconds)
-        if answer is None:
-            return Failed(f"DNS gave no answer for {name} {kind}")
+        if isinstance(answer, Unanswered):
+            return Failed(f"DNS gave no answer for {name} {kind}: {answer.why}")
         texts += answer.texts
         if answer.texts:
             holds.append(answer.ttl)

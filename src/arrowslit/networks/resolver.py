@@ -35,6 +35,13 @@ class Answer:
     ttl: float
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A failure for now, and what the servers did, for an administrator: "SERVFAIL from 192.0.2.53"."""
+
+    why: str
+
+
 class Resolver:
     """Asks the given servers (`ADDRESS` or `ADDRESS:PORT`, IPv6 with a port in brackets), or else the system's.
 
@@ -51,18 +58,20 @@ class Resolver:
         else:
             self._of_system()
 
-    async def ask(self, name: str, kind: str, seconds: float) -> Answer | None:
-        """The data of `kind` ("PTR", "A", "AAAA") at `name`; None is a failure for now."""
+    async def ask(self, name: str, kind: str, seconds: float) -> Answer | Unanswered:
+        """The data of `kind` ("PTR", "A", "AAAA") at `name`."""
         resolver = self._resolver or self._of_system()
-        if resolver is None or seconds <= 0:
-            return None
+        if resolver is None:
+            return Unanswered(self.problem or "no DNS server is known")
+        if seconds <= 0:
+            return Unanswered("no time was left to ask")
         try:
             asked = dns.name.from_text(name)
             answer = await resolver.resolve(asked, kind, raise_on_no_answer=False, search=False, lifetime=seconds)
         except dns.resolver.NXDOMAIN as error:
             return Answer((), _negative_ttl(error))
-        except (dns.exception.DNSException, OSError, EOFError):
-            return None  # SERVFAIL, refused, silence, a chain without end, a broken answer
+        except (dns.exception.DNSException, OSError, EOFError) as error:
+            return Unanswered(_said(error))  # SERVFAIL, refused, silence, a chain without end, a broken answer
         return Answer(tuple(data.to_text() for data in answer), answer.chaining_result.minimum_ttl)
 
     def _of_system(self) -> dns.asyncresolver.Resolver | None:
@@ -98,6 +107,19 @@ def _server(text: str) -> dns.nameserver.Nameserver:
     if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _LAST_PORT:
         raise ValueError(f"no port: {port!r} in {text!r}; ports are 1 to {_LAST_PORT}")
     return dns.nameserver.Do53Nameserver(server, int(port))
+
+
+def _said(error: Exception) -> str:
+    """What went wrong at each server. SERVFAIL is also what a resolver says of a signature that does not fit."""
+    tries = getattr(error, "kwargs", {}).get("errors") or ()
+    said = dict.fromkeys(f"{_one(what)} from {str(server).removeprefix('Do53:')}" for server, _, _, what, *_ in tries)
+    return ", ".join(said) or "no usable answer"
+
+
+def _one(what: object) -> str:
+    if isinstance(what, dns.exception.Timeout):
+        return "no answer"
+    return "a broken answer" if isinstance(what, dns.exception.DNSException) else str(what)
 
 
 def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:

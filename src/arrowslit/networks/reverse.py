@@ -15,7 +15,7 @@ from typing import Final
 from arrowslit.mail.address import IPAddress, parse_address, unmap
 from arrowslit.mail.domain import normalise_domain
 from arrowslit.networks.name_cache import Name, Names
-from arrowslit.networks.resolver import Answer, Resolver
+from arrowslit.networks.resolver import Answer, Resolver, Unanswered
 from arrowslit.policy.facts import TEMPORARY_FAILURE
 
 __all__ = ["Resolver", "client_names"]
@@ -73,8 +73,9 @@ class _Search:
                 answer = await self.resolver.ask(name, kind, seconds)
         except TimeoutError:
             return None
-        if answer is not None:
-            self.ttl = min(self.ttl, answer.ttl)
+        if isinstance(answer, Unanswered):
+            return None
+        self.ttl = min(self.ttl, answer.ttl)
         return answer
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from arrowslit.mail.address_set import AddressSet
 from arrowslit.networks.found import Answer, Failed, Found
 from arrowslit.networks.resolver import Answer as DnsAnswer
-from arrowslit.networks.resolver import Resolver
+from arrowslit.networks.resolver import Resolver, Unanswered
 
 LOOKUPS: Final = 10
 VOID: Final = 2
@@ -145,8 +145,8 @@ class _Walk:
 
     async def _ask(self, name: str, kind: str, *, counted: bool) -> DnsAnswer:
         answer = await self.resolver.ask(name, kind, self.seconds)
-        if answer is None:
-            raise _TemporaryError(f"DNS gave no answer for {name} {kind}")
+        if isinstance(answer, Unanswered):
+            raise _TemporaryError(f"DNS gave no answer for {name} {kind}: {answer.why}")
         if not answer.texts:
             if counted:
                 self._void(name)

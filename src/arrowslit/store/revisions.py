@@ -25,7 +25,7 @@ from arrowslit.store.errors import (
     NoSuchRevisionError,
     NotPendingError,
 )
-from arrowslit.store.schema import HEAD, REVISIONS
+from arrowslit.store.schema import CONFIRMATIONS, HEAD, REVISIONS
 from arrowslit.store.text import plain
 from arrowslit.store.values import Head, Pending, Revision
 
@@ -110,11 +110,13 @@ class Revisions:
             number = _add(database, text, kind, author, now, message, head.revision)
             return write_head(database, replace(head, revision=number, at=now, pending=pending))
 
-    def confirm(self, revision: int, author: str) -> Head:  # noqa: ARG002  recorded by who calls
+    def confirm(self, revision: int, author: str) -> Head:
         """Keep the pending revision. NotPendingError where it is active and not pending."""
+        now = self._clock()
         with self._store.writing() as connection:
             head = self._expect_pending(connection, revision)[0]
-            return write_head(connection, replace(head, at=self._clock(), pending=None))
+            connection.execute(insert(CONFIRMATIONS).values(revision=revision, at=now, author=plain(author)))
+            return write_head(connection, replace(head, at=now, pending=None))
 
     def extend(self, revision: int, seconds: float) -> Head:
         """Give the pending revision so many seconds more."""
@@ -165,7 +167,9 @@ class Revisions:
         return head, head.pending
 
 
-_REVISION: Final[Select[Any]] = select(*(column for column in REVISIONS.c if column.name != "restores"))
+_REVISION: Final[Select[Any]] = select(
+    *(column for column in REVISIONS.c if column.name != "restores"), CONFIRMATIONS.c.author, CONFIRMATIONS.c.at
+).outerjoin_from(REVISIONS, CONFIRMATIONS)
 
 
 def read_head(connection: Connection, lock: bool = False) -> Head | None:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
 
 VERSION_TABLE: Final = "arrowslit_schema"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """The newest migration in `migrations/versions`."""
 
 METADATA: Final = MetaData()
@@ -28,6 +28,14 @@ REVISIONS: Final = Table(
     Column("based_on", Integer, ForeignKey("revisions.number")),
     # Which revision an undo went back to: the next undo goes on from there.
     Column("restores", Integer, ForeignKey("revisions.number")),
+)
+
+CONFIRMATIONS: Final = Table(
+    "confirmations",
+    METADATA,
+    Column("revision", Integer, ForeignKey("revisions.number"), primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("author", Text, nullable=False),
 )
 
 HEAD: Final = Table(

@@ -23,6 +23,9 @@ class Revision:
     at: float
     message: str
     based_on: int | None
+    confirmed_by: str | None = None
+    """Who kept it, where it was pending first."""
+    confirmed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ def living(policy: Policy) -> dict[str, Network]:
     return {name: network for name, network in policy.networks.items() if lives(network)}
 
 
+def rules_of(network: Network) -> Rules:
+    """The guards as its part of the policy has them."""
+    return Rules(network.growth_held_above, network.removal_grace)
+
+
 def contents_of(state: NetworkState | None) -> Contents:
     """What the store has; nothing where it has none, or none that can be read."""
     if state is None:
@@ -99,7 +104,7 @@ def judged(
     made = []
     for name, network in networks.items():
         before = contents_of(states.get(name))
-        rules = Rules(network.growth_held_above, network.removal_grace)
+        rules = rules_of(network)
         outcome = refreshed(before, described(network), answers[name], rules, now)
         made.append(Refreshed(network, before, outcome))
     broken = _broken(policy, states, made, now)

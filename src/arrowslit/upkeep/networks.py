@@ -17,7 +17,7 @@ from typing import Final
 
 from arrowslit.networks.ask import described
 from arrowslit.networks.found import Answer, Failed
-from arrowslit.networks.guards import to_json
+from arrowslit.networks.guards import next_removal, to_json
 from arrowslit.networks.resolver import Resolver
 from arrowslit.policy.model import Policy
 from arrowslit.policy.parts import Network
@@ -25,7 +25,7 @@ from arrowslit.store.database import Database
 from arrowslit.store.errors import ChangedByOthersError, StoreError
 from arrowslit.store.values import Head, NetworkState
 from arrowslit.upkeep.channel import Channel
-from arrowslit.upkeep.living import Refreshed, ask_all, contents_of, judged, living, policy_of, write
+from arrowslit.upkeep.living import Refreshed, ask_all, contents_of, judged, living, policy_of, rules_of, write
 
 _TURN: Final = 1.0
 _SOONEST: Final = 300.0
@@ -114,7 +114,7 @@ class NetworkKeeper:
         made = judged(policy, due, answers, self.database.networks.states(), now)
         write(self.database, head, made, now)
         for one in made:
-            self._known[one.network.name].due = now + _wait(one.network, answers[one.network.name])
+            self._known[one.network.name].due = _due(one, answers[one.network.name], now)
             self._tell(one)
 
     def _tell(self, one: Refreshed) -> None:
@@ -137,6 +137,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+def _due(made: Refreshed, answers: Mapping[str, Answer], now: float) -> float:
+    """When to ask again: what leaves goes when its grace time ends, not at some later refresh."""
+    wait = now + _wait(made.network, answers)
+    removal = next_removal(made.outcome.contents, rules_of(made.network), now)
+    return wait if removal is None else min(wait, removal)
 
 
 def _wait(network: Network, answers: Mapping[str, Answer]) -> float:
