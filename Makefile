@@ -47,7 +47,7 @@ types: $(STAMP) ## mypy, strict
 	$(VENV)/bin/mypy tests/conftest.py tests/peers bench
 
 pytest: $(STAMP) # the tests alone, with whatever peers are there
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 3 --dist loadfile
 
 peers: $(STAMP) ## unpack the mail servers that the tests talk to into .cache/peers
 	@$(PY) -m tests.peers.install

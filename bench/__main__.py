@@ -13,11 +13,11 @@ from pathlib import Path
 from tests.peers import install, smtp_load
 from tests.peers.certs import Authority
 
-from bench import life, lookups, memory, page, refusals, soak, throughput
+from bench import life, lookups, memory, page, refusals, soak, targets, throughput
 from bench.page import Results
 from bench.ways import Way, all_ways, arrowslit
 
-PARTS = ("throughput", "refused", "memory", "lookups", "life")
+PARTS = ("throughput", "refused", "memory", "lookups", "life", "compiling")
 _PEERS = ("postfix", "smtp-source", "haproxy", "postgresql")
 
 
@@ -76,6 +76,10 @@ class Bench:
         self.results.life = life.decisions(self._folder / "life", rounds, seconds, self.say)
         found = life.ranges(self._folder / "ranges", self.say)
         self.results.life.pauses, self.results.life.took = found.pauses, found.took
+
+    def compiling(self) -> None:
+        """A policy to every target."""
+        self.results.compiling = targets.measure(self.say)
 
     def soak(self, seconds: float) -> None:
         """The same load for long."""

@@ -33,6 +33,9 @@ from bench.loads import root
 FEW, MANY = 10, 1_000_000
 SLOWER_GOAL, LOAD_GOAL, MEMORY_GOAL = 1.5, 2.0, 60_000_000
 _FIRST = int(IPv4Address("11.0.0.0"))
+_WIDEST = 2**20
+"""No source of a network is believed that lists ranges wider than a /10."""
+
 _POLICY = """\
 version = 1
 [networks.listed]
@@ -96,7 +99,8 @@ def _step(ranges: int) -> int:
 
 def _take_up(folder: Path, ranges: int) -> dict[str, Any]:
     step = _step(ranges)
-    lines = (f"{IPv4Address(at)}-{IPv4Address(at + step // 4)}" for at in range(_FIRST, _FIRST + ranges * step, step))
+    width = min(step // 4, _WIDEST)
+    lines = (f"{IPv4Address(at)}-{IPv4Address(at + width)}" for at in range(_FIRST, _FIRST + ranges * step, step))
     (folder / "ranges.txt").write_text("\n".join(lines))
     (folder / "policy.toml").write_text(_POLICY)
     (folder / "arrowslit.toml").write_text(f'{_SETTINGS}[log]\nmail = ""\n')

@@ -14,6 +14,7 @@ from bench.loads import SESSIONS, Measured, median
 from bench.lookups import LookUps
 from bench.memory import Idle
 from bench.soak import Moment
+from bench.targets import SIZES, Compiling
 from bench.throughput import GOALS, Throughput
 from bench.ways import HAPROXY, NOTHING, ONE_WORKER, PROXY_FILTER, TWO_WORKERS, WITH_QUEUE
 
@@ -53,12 +54,14 @@ class Results:
     look_ups: LookUps | None = None
     life: Life | None = None
     soak: list[Moment] = field(default_factory=list)
+    compiling: dict[str, dict[int, Compiling | None]] = field(default_factory=dict)
 
 
 def page(results: Results) -> str:
     """The whole page, in Markdown."""
     parts = [INTRODUCTION.format(sessions=SESSIONS), _machine(results), _goals(results), _ratios(results.throughput)]
     parts += [_rates(results.throughput), _refused(results.refused), _soak(results.soak)]
+    parts.append(_compiling(results.compiling))
     return "\n".join(part for part in parts if part)
 
 
@@ -191,6 +194,28 @@ def _refused(refused: dict[str, list[Measured]]) -> str:
         "logs. The generator takes a core, and bounds what can be seen of HAProxy.\n\n"
     )
     return text + _table(("X", "refused a second", "µs of CPU each"), rows)
+
+
+def _compiling(found: dict[str, dict[int, Compiling | None]]) -> str:
+    if not found:
+        return ""
+    rows = [
+        (name, *(_compiled(sizes[size]) for size in SIZES), _growth(sizes[SIZES[1]], sizes[SIZES[2]]))
+        for name, sizes in found.items()
+    ]
+    text = (
+        "## Compiling to each target\n\nSeconds, and the size of the text, by the number of entries; then how many "
+        "times as long ten times as many take. A dash: the target's own limit is a gap there.\n\n"
+    )
+    return text + _table(("target", *(f"{size:,}" for size in SIZES), "growth"), rows)
+
+
+def _compiled(one: Compiling | None) -> str:
+    return "-" if one is None else f"{one.seconds:.3f} s, {one.octets / 1000:,.0f} kB"
+
+
+def _growth(some: Compiling | None, many: Compiling | None) -> str:
+    return "-" if some is None or many is None else f"{many.seconds / some.seconds:.0f}"
 
 
 def _soak(moments: Sequence[Moment]) -> str:

@@ -33,7 +33,7 @@ def measure(way: Way, seconds: float, say: Say) -> list[Moment]:
         measured = send(way, Load(SMALL, keep, False), messages=int(pace[keep] * _TURN), seconds=_TURN)
         if measured is None:
             raise ValueError("plain mail was not measured")
-        workers = way.workers()
+        workers = way.below()
         # Rates of kept connections only, since the other rate is another figure.
         if keep:
             rss, files = sum(map(processes.rss, workers)), sum(map(processes.open_files, workers))

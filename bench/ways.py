@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.peers import haproxy, postfix, process, smtp_load
 from tests.peers.certs import Authority, Certificate
 
+from arrowslit.gateway.control import request
 from bench import processes
 
 PROFILE = "BENCH_PROFILE"
@@ -74,6 +75,8 @@ class Way:
     tls_at: tuple[str, int] | None = None
     tls: str = "starttls"
     heads: list[int] = field(default_factory=list)
+    control: Path | None = None
+    """The control socket of a node of ours."""
     drained: Callable[[], bool] | None = None
     """Where there is a queue: whether everything that was taken in has been passed on."""
 
@@ -85,9 +88,15 @@ class Way:
         """CPU time of all its processes so far."""
         return sum(map(processes.cpu_seconds, self.heads))
 
-    def workers(self) -> list[int]:
-        """The processes right below its head."""
+    def below(self) -> list[int]:
+        """The processes right below its head: workers, and what a node has beside them."""
         return [child for head in self.heads for child in processes.children(head)]
+
+    def workers(self) -> list[int]:
+        """The workers of a node of ours. ValueError for another way."""
+        if self.control is None:
+            raise ValueError(f"{self.name} has no workers")
+        return [worker["pid"] for worker in request(self.control, {"do": "status"})["workers"]]
 
 
 @contextmanager
@@ -127,7 +136,11 @@ def arrowslit(
     with process.started(name, argv, log, lambda: _listening(log), extra_environment=extra, seconds=wait) as running:
         at = ("127.0.0.1", port)
         yield Way(
-            f"Arrowslit, {workers} worker{'s' * (workers > 1)}", at, (at[0], tls_port), heads=[running.process.pid]
+            f"Arrowslit, {workers} worker{'s' * (workers > 1)}",
+            at,
+            (at[0], tls_port),
+            heads=[running.process.pid],
+            control=folder / "state" / "control.sock",
         )
 
 

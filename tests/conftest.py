@@ -12,6 +12,7 @@ failure, so that CI cannot pass by leaving tests out.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
 
 import pytest
@@ -35,8 +36,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
 
 
+# Real programs take seconds for each sample. `make test` keeps one of each kind; the others are the long ones.
+LONG = re.compile(
+    r"""
+    test_postfix_dialogues.*(
+        test_samples\[(?!small\]|everybody-but\]|nobody\]|tls\])
+        |test_generated_policies\[[2-9] |test_undo_brings_every_octet_back\[(?!small\])
+        |test_behind_postscreen\[at-connect |test_tls\[False)
+    |test_postfix_sign_in.*\[True
+    |test_postfix_bundles.*\[(mail-in-a-box|zimbra)
+    |test_(exim|sendmail)_dialogues.*test_the_model_agrees_with_the_policy_for_every_recipient.*\[(tls|signed-in)
+    |test_(exim|sendmail|opensmtpd)_dialogues.*test_thousands_of_clients\[exceptions
+    |test_iptables_packets.*(
+        test_packets_to_the_host.*\[nft-(?!small\]|ipv6-only\])
+        |test_packets_to_a_container.*\[legacy |test_many_networks_fit |test_a_list_that_changes.*\[legacy)
+    |test_nftables_router_packets.*test_packets.*\[(?!small|everybody-but|nobody|ipv6-only)
+    |test_(haproxy|nginx)_packets.*test_clients.*\[(?!small\]|everybody-but\]|nobody\]|ipv6-only\])
+    |test_(nftables|opnsense)_live.*test_a_hundred_thousand_entries
+    |test_inner_postfix.*test_undo_brings_back
+    |test_mappings_live.*(\[iptables\]|test_the_commands_of_the_page)
+    |test_iptables_live.*TestContract.*\[legacy
+    |test_postfix_dialogues.*(test_a_stranger_finds_no_moment|test_undo_keeps_what)
+    |test_no_list_of_addresses_is_understood_otherwise\[(aws|gcp|exchange-online-certificate)\]
+    |test_ufw_packets.*test_undone
+    |test_postfix_live.*(
+        test_what_an_administrator_changed|test_what_does_not_come_out_right|test_a_server_that_answers_otherwise
+        |test_drift_of_settings_is_named\[change[23]|test_the_rights_that|test_undo_of_what_is_pending)
+    |test_aws_account.*(a_list_that_changes|a_long_list_goes|nothing_is_closed_before)
+    |test_(ufw|firewalld)_packets.*(\[everybody-but\]|rests_on_no|while_ufw_is_off)
+    |test_(ufw|firewalld)_live.*test_(?!drift_is_named)
+    |test_iptables_live.*(test_a_kill_at_each_step|test_a_step_that_fails|test_it_takes_over|test_a_hundred_thousand)
+    |test_exim_live.*(one_family_alone_or_none\[203|the_rights_that_the_unit_gives)
+    |test_postfix_live.*(test_nothing_drifts_by_itself\[(?!all-grants\])|test_rules_hold.*\[(?!small\]))
+    |test_exim_live.*test_nothing_drifts_by_itself\[(?!all-grants\])
+    """,
+    re.VERBOSE,
+)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the long tests unless they are asked for."""
+    for item in items:
+        if LONG.search(item.nodeid):
+            item.add_marker(pytest.mark.long)
     if config.getoption("--long") or "long" in str(config.getoption("-m")):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]

@@ -13,6 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from arrowslit.documents.files import Placed
 from arrowslit.documents.local_copy import LocalCopies, Target, text_hash
 from arrowslit.documents.own_certificate import CertificateFiles, certificate_files
 from arrowslit.documents.packed import packed
-from arrowslit.documents.settings import Settings
+from arrowslit.documents.settings import COUNTERS_SOCKET, Settings
 from arrowslit.documents.settings_file import LoadedSettings, load_settings
 from arrowslit.documents.site import POLICY_NAME, Site, load_site, settings_for_workers
 from arrowslit.gateway.plan import AlarmPlan, ListenerPlan, NodePlan, PolicySource
@@ -67,7 +68,8 @@ def take_up(settings_path: Path, policy_path: Path | None = None) -> Active:
     loaded = load_settings(settings_path)
     settings = _settings(loaded)
     file = policy_path or settings_path.parent / POLICY_NAME
-    found = bring_active(settings, lambda: _first_text(settings_path, file), settings_path.parent)
+    first_text = cache(lambda: _first_text(settings_path, file))
+    found = bring_active(settings, first_text, settings_path.parent)
     active = take_up_copy(settings_path, policy_path, found.target, loaded)
     LocalCopies(settings.node.state).set_active(found.target)
     return replace(active, problem=found.problem)
@@ -199,7 +201,14 @@ def _plan(
         mail_log=str(log.mail.absolute()) if isinstance(log.mail, Path) else log.mail,
         drain_seconds=settings.timeouts.drain,
         journal=settings.node.state.absolute() / "journal",
+        agent_counters=_counters(settings),
     )
+
+
+def _counters(settings: Settings) -> Path | None:
+    if not any(point.follow for point in settings.enforcement_points.values()):
+        return None
+    return settings.agent.state.absolute() / COUNTERS_SOCKET
 
 
 def _alarms(settings: Settings, policy: Policy, secrets: Mapping[str, str], base: Path) -> AlarmPlan:

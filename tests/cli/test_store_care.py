@@ -11,6 +11,7 @@ import pytest
 
 from arrowslit.observe.record import Record
 from arrowslit.store.database import open_database
+from arrowslit.store.schema import SCHEMA_VERSION
 from tests.cli.command import arrowslit
 from tests.peers import postgresql
 from tests.peers.postgresql import Postgresql
@@ -58,7 +59,7 @@ def _left(site: Path, *options: str) -> list[str]:
 def test_an_empty_database_becomes_a_store(site: Path) -> None:
     assert arrowslit("decision", "list", cwd=site).code == 1
     said = arrowslit("store", "migrate", "--json", cwd=site)
-    assert (said.code, json.loads(said.out)["schema"]) == (0, 1)
+    assert (said.code, json.loads(said.out)["schema"]) == (0, SCHEMA_VERSION)
     assert arrowslit("decision", "list", cwd=site).code == 0
     assert arrowslit("store", "migrate", "-q", cwd=site).err == ""
 

@@ -36,9 +36,12 @@ def test_it_has_one_capability_and_an_account_of_its_own(service: configparser.S
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")
-def test_systemd_knows_every_word_of_it(tmp_path: Path) -> None:
-    unit = tmp_path / "arrowslit.service"
-    unit.write_text(UNIT.read_text().replace("/usr/bin/arrowslit", "/bin/true").replace("man:arrowslit(1)", ""))
+@pytest.mark.parametrize("name", ["arrowslit.service", "arrowslit-agent.service"])
+def test_systemd_knows_every_word_of_it(tmp_path: Path, name: str) -> None:
+    unit = tmp_path / name
+    unit.write_text(
+        UNIT.with_name(name).read_text().replace("/usr/bin/arrowslit", "/bin/true").replace("man:arrowslit(1)", "")
+    )
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
-    ours = [line for line in done.stderr.splitlines() if "arrowslit.service" in line]
+    ours = [line for line in done.stderr.splitlines() if name in line]
     assert ours == [], done.stderr

@@ -21,7 +21,7 @@ from arrowslit.policy.finding import Severity
 FOLDER = Path(__file__).parent / "broken"
 FILES = sorted(FOLDER.glob("*.toml"))
 DATE = datetime.date(2026, 11, 25)
-MILD = {"settings-later", "settings-webhook-in-clear", "policy-network-file-missing", "policy-password-file-missing"}
+MILD = {"settings-webhook-in-clear", "policy-network-file-missing", "policy-password-file-missing"}
 LOADS = {*MILD, "policy-relay-open", "policy-network-file-broken", "policy-recipients-file-broken"}
 
 

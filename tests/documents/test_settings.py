@@ -238,3 +238,53 @@ def test_a_table_where_a_path_or_off_stands_is_the_wrong_type(tmp_path: Path) ->
     path.write_text('[[listeners]]\naddress = "127.0.0.1:25"\n[log]\nmail = { off = true }\n')
     loaded = load_settings(path)
     assert [placed.finding.name for placed in loaded.findings] == ["wrong-type"]
+
+
+_POINT = """\
+[node]
+name = "mx.example.test"
+[[listeners]]
+address = "127.0.0.1:2525"
+[enforcement_points.firewall]
+target = "nftables"
+"""
+
+
+def test_an_api_that_an_enforcement_point_is_reached_over(tmp_path: Path) -> None:
+    path = tmp_path / "arrowslit.toml"
+    digits = "AB:" * 31 + "AB"
+    path.write_text(
+        f'{_POINT}url = "https://firewall.example.test:8443/"\nfingerprint = "{digits}"\n'
+        'credentials_file = "firewall.credentials"\nca_file = "/etc/ca.pem"\nclose = true\n'
+    )
+    loaded = load_settings(path)
+    assert loaded.settings is not None, loaded.findings
+    point = loaded.settings.enforcement_points["firewall"]
+    assert (point.url, point.fingerprint) == ("https://firewall.example.test:8443", "ab" * 32)
+    assert (point.credentials_file, point.ca_file) == (tmp_path / "firewall.credentials", Path("/etc/ca.pem"))
+    assert settings_from_json(json.loads(json.dumps(settings_to_json(loaded.settings)))) == loaded.settings
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('url = "http://firewall.example.test"', "credentials would go over the network in clear"),
+        ('url = "https://admin:secret@firewall.example.test"', "this holds more than a server and a path"),
+        ('url = "https://firewall.example.test/?key=secret"', "this holds more than a server and a path"),
+        ('url = "firewall.example.test"', "this is no web address"),
+        ('fingerprint = "sha256:abc"', "this is no SHA-256 fingerprint"),
+    ],
+)
+def test_an_api_that_no_credentials_should_be_sent_to(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "arrowslit.toml"
+    path.write_text(f"{_POINT}{line}\n")
+    loaded = load_settings(path)
+    assert loaded.settings is None
+    assert any(says in placed.finding.message for placed in loaded.findings)
+    assert not any("secret" in placed.finding.message for placed in loaded.findings)
+
+
+def test_an_api_on_this_machine_may_be_in_clear(tmp_path: Path) -> None:
+    path = tmp_path / "arrowslit.toml"
+    path.write_text(f'{_POINT}url = "http://127.0.0.1:8080"\n')
+    assert load_settings(path).settings is not None

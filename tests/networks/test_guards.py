@@ -145,3 +145,12 @@ def test_the_next_removal_is_the_first_grace_time_that_ends_later() -> None:
     state = Contents(leaving=leaving)
     assert next_removal(state, Rules(grace=60.0), 60.0) == 110.0  # the one of 0.0 could not go: it would leave nothing
     assert next_removal(state, Rules(grace=60.0), 160.0) is None
+
+
+def test_a_big_state_survives_the_store() -> None:
+    many = AddressSet.from_ranges(
+        [(ip_address(n * 256), ip_address(n * 256 + 7)) for n in range(65_536, 68_000)]
+        + [(ip_address(2**125 + n * 2**64), ip_address(2**125 + n * 2**64 + 1)) for n in range(3)]
+    )
+    state = Contents("d", many, leaving=(Leaving(3.0, many),))
+    assert from_json(to_json(state)) == state

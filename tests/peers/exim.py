@@ -72,6 +72,18 @@ maildir:
   group = vmail
 {authenticators}
 """
+BEHIND_ACL = """\
+acl_smtp_rcpt = HOOK
+begin acl
+acl_check_rcpt:
+INCLUDED
+  accept
+begin routers
+nowhere:
+  driver = redirect
+  data = :blackhole:
+{authenticators}
+"""
 AUTHENTICATORS = """\
 begin authenticators
 plain:
@@ -150,6 +162,7 @@ def _instance(
     address: str,
     port: int | None,
     greets: bytes = b"220",
+    files: Mapping[str, str] | None = None,
 ) -> Iterator[Exim]:
     name = process.unique("exim")
     folder = install.root("exim") / "instances" / name
@@ -160,13 +173,16 @@ def _instance(
     common = {"inside": _inside(folder), "address": address, "port": str(port), "own": "\n".join(settings)}
     text = (COMMON + template).format(**common, **tls, **values)
     (folder / "exim.conf").write_text(text)
+    for file, content in (files or {}).items():
+        (folder / file).write_text(content)
     _trust(f"{_inside(folder)}/exim.conf")
     argv = process.in_chroot("exim", "usr/sbin/exim4", "-C", f"{_inside(folder)}/exim.conf", "-bdf", "-q5s")
     logs = [folder / "log" / f"{kind}log" for kind in ("main", "reject", "panic")]
-    ready = process.answers(address, port, greets, host)
+    first = address.partition(" ")[0]
+    ready = process.answers(first, port, greets, host)
     try:
         with process.started(name, argv, folder / "out.log", ready, host=host, more_logs=logs) as running:
-            yield Exim(folder, running, address, port, host)
+            yield Exim(folder, running, first, port, host)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -215,12 +231,11 @@ def next_hop(
     `proxy_from`: addresses that must begin with a PROXY header. `settings`: more lines of its main part. `users` are
     the passwords of those who may send, by login; without it everybody may.
     """
-    fits = [f"{{and{{{{eq{{$auth2}}{{{name}}}}}{{eq{{$auth3}}{{{word}}}}}}}}}" for name, word in (users or {}).items()]
     values = {
         "domains": " : ".join(sorted({recipient.rpartition("@")[2] for recipient in recipients})),
         "proxy": " : ".join(proxy_from),
         "sign_in": "" if users is None else "  deny message = sign in first\n       !authenticated = *",
-        "authenticators": "" if users is None else AUTHENTICATORS.format(condition=f"${{if or{{{' '.join(fits)}}}}}"),
+        "authenticators": "" if users is None else AUTHENTICATORS.format(condition=_condition(users)),
     }
     with _instance(
         NEXT_HOP,
@@ -234,6 +249,40 @@ def next_hop(
         greets=b"" if proxy_from else b"220",
     ) as running:
         yield running
+
+
+@contextmanager
+def behind_acl(
+    acl: str,
+    *,
+    included: bool = False,
+    users: Mapping[str, str] | None = None,
+    certificate: Certificate | None = None,
+    host: Host | None = None,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+) -> Iterator[Exim]:
+    """Run an Exim whose own ACL accepts every recipient, behind an ACL file; or with that file included at its top.
+    It throws away what it takes. More addresses may follow the first one, as in a list of Exim with semicolons.
+    """
+    hook, text = ("acl_check_rcpt", "  .include {inside}/tested.acl") if included else ("{inside}/tested.acl", "")
+    authenticators = "" if users is None else AUTHENTICATORS.format(condition=_condition(users))
+    with _instance(
+        BEHIND_ACL.replace("HOOK", hook).replace("INCLUDED", text),
+        {"authenticators": authenticators},
+        certificate=certificate,
+        settings=(),
+        host=host,
+        address=address,
+        port=port,
+        files={"tested.acl": acl},
+    ) as running:
+        yield running
+
+
+def _condition(users: Mapping[str, str]) -> str:
+    fits = [f"{{and{{{{eq{{$auth2}}{{{name}}}}}{{eq{{$auth3}}{{{word}}}}}}}}}" for name, word in users.items()]
+    return f"${{if or{{{' '.join(fits)}}}}}"
 
 
 @contextmanager

@@ -49,7 +49,14 @@ class Peer:
 PEERS: dict[str, Peer] = {
     "postfix": Peer(("postfix",), needs_root=True),
     "smtp-source": Peer(("postfix",)),
+    # A machine with a shell that runs Postfix, for scripts that set it up.
+    "postfix-machine": Peer(("dash", "coreutils", "sed", "grep", "diffutils", "findutils", "postfix"), needs_root=True),
     "exim": Peer(("exim4-daemon-heavy",), needs_root=True),
+    "exim-debian": Peer(
+        ("exim4-config", "exim4-daemon-heavy", "dash", "coreutils", "sed", "grep", "util-linux"),
+        needs_root=True,
+    ),
+    "sendmail": Peer(("sendmail-bin", "m4", "dash", "coreutils", "make", "sed"), needs_root=True),
     "opensmtpd": Peer(("opensmtpd", "dash"), needs_root=True),
     "dovecot": Peer(("dovecot-lmtpd",), needs_root=True),
     "openldap": Peer(("slapd",)),
@@ -60,6 +67,18 @@ PEERS: dict[str, Peer] = {
     "nsd": Peer(("nsd",)),
     "ldnsutils": Peer(("ldnsutils",)),
     "unbound": Peer(("unbound",)),
+    "nftables": Peer(("nftables",), needs_root=True),
+    "curl": Peer(("curl",)),
+    "awscli": Peer(("awscli", "python3"), needs_root=True),
+    "nginx": Peer(("nginx", "libnginx-mod-stream"), needs_root=True),
+    "iptables": Peer(("iptables", "ipset", "dash", "coreutils"), needs_root=True),
+    "ufw": Peer(("ufw", "iptables", "procps", "dash", "coreutils", "sed", "grep"), needs_root=True),
+    "firewalld": Peer(
+        ("firewalld", "dbus-daemon", "nftables", "netbase", "dash", "coreutils", "sed", "grep"), needs_root=True
+    ),
+    "miniupnpd": Peer(("miniupnpd-nftables", "miniupnpd"), needs_root=True),
+    "miniupnpd-iptables": Peer(("miniupnpd-iptables", "miniupnpd", "iptables"), needs_root=True),
+    "upnpc": Peer(("miniupnpc",)),
 }
 
 # Serve maintainer scripts, boot or manual pages; no program that a test starts needs them.

@@ -87,20 +87,25 @@ def _instance(
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
+    listener: str = "",
+    before: str = "",
 ) -> Iterator[OpenSMTPD]:
     name = process.unique("opensmtpd")
     folder = install.root("opensmtpd") / "instances" / name
     port = port or process.free_port(host, address)
     _furnish(folder)
     config = folder / "smtpd.conf"
-    listener = f"listen on {address} port {port} hostname opensmtpd.test\n"
-    config.write_text(listener + rules.format(inside=_inside(folder)))
+    places = address.split(" ")
+    (folder / "included.conf").write_text(before)
+    include = f'include "{_inside(folder)}/included.conf"\n'
+    listeners = [f"listen on {place} port {port} hostname opensmtpd.test {listener}\n" for place in places]
+    config.write_text(include + "".join(listeners) + rules.format(inside=_inside(folder)))
     smtpd = process.in_chroot("opensmtpd", "usr/sbin/smtpd", "-d", "-f", f"{_inside(folder)}/smtpd.conf")
     argv = ["unshare", "--mount", "sh", "-c", MOUNTS, "sh", str(install.root("opensmtpd")), str(folder), *smtpd]
-    ready = process.answers(address, port, b"220", host)
+    ready = process.answers(places[0], port, b"220", host)
     try:
         with process.started(name, argv, folder / "out.log", ready, host=host) as running:
-            yield OpenSMTPD(folder, running, address, port)
+            yield OpenSMTPD(folder, running, places[0], port)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -135,4 +140,16 @@ def client(to: tuple[str, int], *, host: Host | None = None) -> Iterator[OpenSMT
     """Run an OpenSMTPD that queues everything that it takes on its port, and sends it to this place."""
     rules = f'action onward relay host "smtp://{to[0]}:{to[1]}"\nmatch from any for any action onward\n'
     with _instance(rules, host=host) as running:
+        yield running
+
+
+@contextmanager
+def including(
+    text: str, listener: str, *, host: Host | None = None, address: str = "127.0.0.1", port: int
+) -> Iterator[OpenSMTPD]:
+    """Run an OpenSMTPD that includes this text, has these words behind its listeners, and would else take every mail
+    from everybody; it sends it to nobody. More addresses may follow the first one.
+    """
+    rules = 'action throw relay host "smtp://127.0.0.1:9"\nmatch from any for any action throw\n'
+    with _instance(rules, host=host, address=address, port=port, listener=listener, before=text) as running:
         yield running

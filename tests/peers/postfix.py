@@ -84,7 +84,7 @@ class Postfix(Server):
 
 
 def _inside(folder: Path, *parts: str) -> str:
-    return "/" + str(folder.joinpath(*parts).relative_to(install.root("postfix")))
+    return "/".join(("", "instances", folder.name, *parts))
 
 
 @contextmanager
@@ -98,15 +98,16 @@ def instance(
     address: str = "127.0.0.1",
     port: int | None = None,
     greets: bytes = b"220",
+    peer: str = "postfix",
 ) -> Iterator[Postfix]:
-    """Run a Postfix with these lines of main.cf and these further lines of master.cf."""
+    """Run a Postfix with these lines of main.cf and these further lines of master.cf, in the root of that peer."""
     name = process.unique("postfix")
-    folder = install.root("postfix") / "instances" / name
+    folder = install.root(peer) / "instances" / name
     port = port or process.free_port(host, address)
     listener = f"[{address}]:{port} inet n - n - - {listens}\n"
     _furnish(folder, settings, listener + SERVICES + services, certificate)
     log = folder / "postfix.log"
-    master = process.in_chroot("postfix", "usr/lib/postfix/sbin/master", "-d", "-c", _inside(folder, "etc"))
+    master = process.in_chroot(peer, "usr/lib/postfix/sbin/master", "-d", "-c", _inside(folder, "etc"))
     ready = process.answers(address, port, greets, host)
     try:
         with process.started(name, master, folder / "master.log", ready, host=host, more_logs=[log]) as running:
@@ -129,7 +130,7 @@ def _furnish(folder: Path, settings: Mapping[str, str], master: str, certificate
     merged = {**_base(folder), **settings}
     if certificate:  # its files lie outside the chroot
         shutil.copy(certificate.chain_file, etc / "chain.pem")
-        merged |= {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": _inside(etc, "chain.pem")}
+        merged |= {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": _inside(folder, "etc", "chain.pem")}
     (etc / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in merged.items()))
     (etc / "master.cf").write_text(master)
     for file in etc.glob("*.cf"):

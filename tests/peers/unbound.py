@@ -50,7 +50,6 @@ def validating(
 ) -> Iterator[Nsd]:
     """Run both with these records, as `nsd.authoritative` has them."""
     folder = Path(tempfile.mkdtemp(prefix="unbound-"))
-    port = process.free_port(None, address)
     try:
         anchor = _run(folder, "ldns-keygen", "-a", "ECDSAP256SHA256", "-k", ".").strip()
 
@@ -63,6 +62,7 @@ def validating(
             zone.write_text(text)
 
         with nsd.authoritative(records, ttl=ttl, changed=signed) as authority:
+            port = process.free_port(None, address)  # now that the other one has its own
             config = folder / "unbound.conf"
             upstream = f"{authority.address}@{authority.port}"
             config.write_text(

@@ -12,7 +12,7 @@ import pytest
 
 from arrowslit.policy.decide import decide
 from arrowslit.policy.decision import Action, Decision
-from arrowslit.policy.reasons import REASONS
+from arrowslit.policy.reasons import DROPPED_EARLY, REASONS
 from arrowslit.policy.replies import REPLIES
 from tests.policy.transcripts import questions, run, transcripts
 
@@ -37,7 +37,7 @@ def test_every_reply_of_the_catalogue_is_reached() -> None:
 
 
 def test_every_reason_is_reached_and_documented() -> None:
-    assert {one.reason for one in _decisions()} == set(REASONS)
+    assert {one.reason for one in _decisions()} == set(REASONS) - {DROPPED_EARLY}  # which only a record has
     assert all(doc.endswith(".") and doc[0].isupper() for doc in REASONS.values())
 
 

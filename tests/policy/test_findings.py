@@ -181,6 +181,12 @@ LINES: list[tuple[str, tuple[str, str], str, str]] = [
     ),
     ("nobody-may-connect", (CONTROL, "only_listed = []"), "virtual_servers.default.connection_control", "control"),
     (
+        "list-of-other-mode",
+        (SERVER, SERVER + '\ndelivery.only_listed = [{ network = "filter" }]'),
+        "virtual_servers.default.delivery.only_listed",
+        "only_listed",
+    ),
+    (
         "everybody-listed",
         entry('group = "0.0.0.0/0"'),
         "virtual_servers.default.connection_control.only_listed[1]",

@@ -31,6 +31,8 @@ _COMMANDS = {
     "session": Lazy("arrowslit.cli.session:session", "Sessions that are open now."),
     "network": Lazy("arrowslit.cli.network:network", "Networks, their sources, held changes."),
     "store": Lazy("arrowslit.cli.store:store", "Care for the database."),
+    "target": Lazy("arrowslit.cli.target:target", "Carry the policy to firewalls and mail servers."),
+    "agent": Lazy("arrowslit.cli.agent:agent", "Change live enforcement points for target apply."),
     "explain": Lazy("arrowslit.cli.explain:explain", "What would happen, and why."),
     "user": Lazy("arrowslit.cli.user:user", "Own users who may sign in."),
     "send": Lazy("arrowslit.cli.send:send", "Send a test message and show the replies."),

@@ -40,7 +40,7 @@ FINDINGS: Final[dict[str, About]] = {
     "unknown-virtual-server": _keeps_out(
         "A listener or an expectation names a virtual server that the policy does not have."
     ),
-    "not-used-yet": About(Severity.INFO, "The setting is understood and kept, but this release does nothing with it."),
+    "unknown-target": _keeps_out("An enforcement point names a target that the policy can't be compiled to."),
     "source-missing": About(
         Severity.WARNING,
         "A file that the policy names is not there or cannot be read. The policy is used without it: a network has "

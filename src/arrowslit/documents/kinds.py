@@ -187,6 +187,31 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and " " not in text
 
 
+def _api_address(value: Value, _base: Path) -> str:
+    text = _string(value, "a web address")
+    help = 'write for example "https://firewall.example.org"'
+    if not is_web_address(text):
+        raise WrongValueError("this is no web address", help)
+    parts = urlsplit(text)
+    if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE:
+        raise WrongValueError("credentials would go over the network in clear", help)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise WrongValueError("this holds more than a server and a path", "credentials go into credentials_file")
+    return text.rstrip("/")
+
+
+def _fingerprint(value: Value, _base: Path) -> str:
+    text = _string(value, "a fingerprint")
+    digits = text.lower().removeprefix("sha256:").replace(":", "")
+    if len(digits) != 64 or digits.strip("0123456789abcdef"):
+        help = "openssl x509 -noout -fingerprint -sha256 says it"
+        raise WrongValueError("this is no SHA-256 fingerprint", help)
+    return digits
+
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 def _system_log(value: Value, base: Path) -> object:
     data = value.data
     if isinstance(data, bool):
@@ -263,5 +288,7 @@ ADDRESSES = Kind("array of addresses and ranges", _addresses)
 SERVERS = Kind("array of addresses", _servers)
 PORTS = Kind("array of ports", _ports)
 WEB_ADDRESS = Kind("web address", _web_address)
+API_ADDRESS = Kind("web address", _api_address)
+FINGERPRINT = Kind("SHA-256 fingerprint", _fingerprint)
 MAILBOXES = Kind("array of mail addresses", _mailboxes)
 SYSTEM_LOG = Kind("true or false, or ADDRESS:PORT, or path", _system_log)

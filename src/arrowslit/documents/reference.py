@@ -14,10 +14,12 @@ from typing import Any
 from arrowslit.documents.alarms import ALARMS
 from arrowslit.documents.declare import declaration, default_text
 from arrowslit.documents.settings import TABLES, EnforcementPoint, ListenerSettings
-from arrowslit.documents.words import FINDING, REASON, Word, words
+from arrowslit.documents.words import FINDING, GAP, REASON, Word, words
 from arrowslit.mail.reply import Reply
 from arrowslit.policy.replies import REPLIES
 from arrowslit.policy.schema import Key, Kind, Section, sections
+from arrowslit.targets.gaps import Grant
+from arrowslit.targets.register import targets
 
 _MADE = "<!-- Made by `make docs-reference` from the declarations in the code. Changes here are lost. -->"
 _NESTED = {Kind.TABLE, Kind.TABLES, Kind.LIST}
@@ -40,6 +42,13 @@ def pages() -> dict[str, str]:
             "Why a decision came out as it did, as decision records, metrics and `arrowslit explain` name it.",
         ),
         "alarms.md": _alarms(),
+        "targets.md": _targets(),
+        "gaps.md": _words(
+            GAP,
+            "Gaps",
+            "What a target can't express. A gap is an error of `arrowslit target compile` unless the policy waives it "
+            "by name (`[[waivers]]` with `target` and `gap`); what is waived stands in the head of every text.",
+        ),
         "replies.md": _replies(),
     }
 
@@ -112,6 +121,21 @@ def _words(kind: str, title: str, intro: str) -> str:
 def _word(word: Word) -> str:
     severity = f"*{word.severity}* " if word.severity else ""
     return f"## {word.name}\n\n{severity}{word.text}"
+
+
+def _targets() -> str:
+    intro = (
+        "What `arrowslit target compile NAME` writes, which of the policy's grants each can decide, and which "
+        "[gaps](gaps.md) a policy can have there. What lies outside a target's grants is left to others."
+    )
+    rows = [(f"`{one.name}`", one.title, _granted(one.scope), ", ".join(sorted(one.gaps))) for one in targets()]
+    return _page("Targets", intro, _table(("Name", "For", "Grants", "Possible gaps"), rows))
+
+
+def _granted(scope: frozenset[Grant]) -> str:
+    if not scope:
+        return "none: sets up the server behind the gateway"
+    return "all" if len(scope) > 1 else "connecting"
 
 
 def _alarms() -> str:

@@ -302,9 +302,25 @@ class AlarmSettings:
     )
 
 
+COUNTERS_SOCKET: Final = "counters.sock"
+"""Beside the agent's own socket: what its followers have counted, for everybody on the machine to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The agent, which changes live enforcement points on this machine: `arrowslit agent`."""
+
+    state: Path = field(
+        default=Path("agent"),
+        metadata=declared(
+            kinds.PATH, "the folder for its socket and for what it remembers; the agent's account owns it"
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EnforcementPoint:
-    """A place where the policy is enforced too. Accepted and kept, not used before the next release."""
+    """A place where the policy is enforced too: `arrowslit target compile NAME`."""
 
     target: str = field(default="", metadata=declared(kinds.TEXT, "the language that the policy is compiled to"))
     virtual_server: str = field(
@@ -313,7 +329,65 @@ class EnforcementPoint:
     ports: tuple[int, ...] = field(default=(25,), metadata=declared(kinds.PORTS, "the ports that it guards", "[25]"))
     interface: str = field(default="", metadata=declared(kinds.TEXT, "the interface that strangers come in by"))
     addresses: AddressSet = field(
-        default=EMPTY, metadata=declared(kinds.ADDRESSES, "the mail server's addresses as seen there", "none")
+        default=EMPTY,
+        metadata=declared(
+            kinds.ADDRESSES,
+            "the mail server's addresses as seen there; for `inner-...` the gateway's, as the mail server sees them",
+            "none",
+        ),
+    )
+    follow: bool = field(
+        default=False,
+        metadata=declared(kinds.FLAG, "the agent puts every revision and every refresh there by itself", "false"),
+    )
+    url: str = field(
+        default="",
+        metadata=declared(
+            kinds.API_ADDRESS,
+            "where the API of a firewall is reached, `https://` (`http://` only on this machine); `aws` needs none",
+            "none",
+        ),
+    )
+    ca_file: Path | None = field(
+        default=None,
+        metadata=declared(
+            kinds.PATH, "the authority that the certificate of the API is verified against, PEM", "the system's own"
+        ),
+    )
+    fingerprint: str = field(
+        default="",
+        metadata=declared(
+            kinds.FINGERPRINT,
+            "the SHA-256 of the one certificate that the API may show, such as one that it signed itself",
+            "any that is verified",
+        ),
+    )
+    credentials_file: Path | None = field(
+        default=None,
+        metadata=declared(
+            kinds.PATH,
+            "the file of the agent's account, mode 0600, with `key=` and `secret=` (`opnsense`, as it offers them), "
+            "`user=` and `password=` (`mikrotik`), or `aws_access_key_id=` and `aws_secret_access_key=` (`aws`)",
+            "none; `aws`: whatever boto3 finds",
+        ),
+    )
+    rule: str = field(
+        default="",
+        metadata=declared(
+            kinds.TEXT, "`opnsense`: the description of those of your rules whose source becomes our list", "none"
+        ),
+    )
+    group: str = field(default="", metadata=declared(kinds.TEXT, "`aws`: the id of the security group", "none"))
+    region: str = field(
+        default="", metadata=declared(kinds.TEXT, "`aws`: the region of the security group", "that of boto3")
+    )
+    close: bool = field(
+        default=False,
+        metadata=declared(
+            kinds.FLAG,
+            "`aws`: take away the rules of the group that open just these ports to everybody; undo brings them back",
+            "false",
+        ),
     )
 
 
@@ -331,6 +405,7 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
     enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
 
     @property
@@ -360,5 +435,6 @@ TABLES: Final = (
     ("log", LogSettings),
     ("metrics", MetricsSettings),
     ("alarms", AlarmSettings),
+    ("agent", AgentSettings),
 )
 """The tables that a file has once at the most: `[node]`."""

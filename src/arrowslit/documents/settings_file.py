@@ -7,6 +7,7 @@ its key), but nothing is written and no name is looked up.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from arrowslit.documents.tls_files import check_tls_files
 from arrowslit.mail.domain import normalise_domain
 from arrowslit.policy.finding import Finding, Mark, Severity
 from arrowslit.policy.tree import Document, Item, Span, Table
+from arrowslit.targets.register import MODULES as TARGETS
 
 _KEYS = [name for name, _ in TABLES] + ["listeners", "enforcement_points"]
 
@@ -63,7 +65,6 @@ def _read(reader: Reader, root: Table) -> Settings:
     _check_name(reader, settings.node, root)
     check_tls_files(reader, settings.tls, root)
     _check_webhook(reader, settings.alarms, root)
-    _not_used_yet(reader, root)
     return settings
 
 
@@ -109,7 +110,20 @@ def _points(reader: Reader, root: Table) -> dict[str, EnforcementPoint]:
         inner = reader.table(point, key)
         if inner is not None:
             points[point.key] = reader.read(EnforcementPoint, inner, key)
+            _check_target(reader, points[point.key], inner, key)
     return points
+
+
+def _check_target(reader: Reader, point: EnforcementPoint, table: Table, key: str) -> None:
+    item = table.items.get("target")
+    if item is None:
+        help = 'write target = "nftables", or another one of: arrowslit target list'
+        reader.fault("missing-key", f"{key}.target", table.span, f"{key} has no target", help=help)
+    elif point.target and point.target not in TARGETS:
+        near = get_close_matches(point.target, TARGETS, 1)
+        help = f'did you mean "{near[0]}"?' if near else "all of them: arrowslit target list"
+        message = f'there is no target "{point.target}"'
+        reader.fault("unknown-target", f"{key}.target", item.value.span, message, "not a target", help)
 
 
 def _placed(settings: Settings, root: Table, base: Path) -> Settings:
@@ -120,7 +134,8 @@ def _placed(settings: Settings, root: Table, base: Path) -> Settings:
         limits = replace(limits, spool=state / "spool")
     if not _written(root, "log", "decisions"):
         log = replace(log, decisions=state / "decisions.jsonl")
-    return replace(settings, node=replace(settings.node, state=state), limits=limits, log=log)
+    agent = replace(settings.agent, state=base / settings.agent.state)
+    return replace(settings, node=replace(settings.node, state=state), limits=limits, log=log, agent=agent)
 
 
 def _written(root: Table, table: str, key: str) -> Item | None:
@@ -159,16 +174,3 @@ def _check_webhook(reader: Reader, alarms: AlarmSettings, root: Table) -> None:
 
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-_LATER = (("enforcement_points", ""),)
-
-
-def _not_used_yet(reader: Reader, root: Table) -> None:
-    """What is accepted for the sake of the format but has no effect in this release."""
-    for table, key in _LATER:
-        item = _written(root, table, key) if key else root.items.get(table)
-        if item is not None:
-            name = f"{table}.{key}" if key else table
-            message = f"{name} is kept but has no effect in this release"
-            reader.findings.append(
-                Finding("not-used-yet", Severity.INFO, message, name, Mark(item.span, "no effect yet"))
-            )

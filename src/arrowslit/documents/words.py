@@ -1,4 +1,4 @@
-"""What `arrowslit help` can explain: every finding, every reason of a decision, every alarm."""
+"""What `arrowslit help` can explain: every finding, every reason of a decision, every alarm, every gap."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from arrowslit.documents import findings
 from arrowslit.documents.alarms import ALARMS
 from arrowslit.policy import findings as policy_findings
 from arrowslit.policy.reasons import REASONS
+from arrowslit.targets.gaps import GAPS
 
 FINDING = "finding"
 REASON = "reason"
 ALARM = "alarm"
+GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name, what it names ("finding", "reason" or "alarm"), and its text; for a finding its severity."""
+    """A name, what it names ("finding", "reason", "alarm" or "gap"), and its text; for a finding its severity."""
 
     name: str
     kind: str
@@ -32,4 +34,6 @@ def words() -> dict[str, Word]:
         found.setdefault(name, Word(name, REASON, REASONS[name]))
     for name in sorted(ALARMS):
         found.setdefault(name, Word(name, ALARM, f"{ALARMS[name].doc} {ALARMS[name].ends.value}"))
+    for name in sorted(GAPS):
+        found.setdefault(name, Word(name, GAP, GAPS[name]))
     return found

@@ -27,10 +27,13 @@ class NodeUnreachable(Exception):  # noqa: N818  the command line's own word for
 
 
 class ControlServer:
-    """Answers at `path` from `start` to `close`. A verb raises ValueError for a request that it refuses."""
+    """Answers at `path` from `start` to `close`. A verb raises ValueError for a request that it refuses.
 
-    def __init__(self, path: Path, verbs: Mapping[str, Verb]) -> None:
-        self._path = path
+    `for_everybody`: every account of the machine may ask, so the verbs must be harmless.
+    """
+
+    def __init__(self, path: Path, verbs: Mapping[str, Verb], *, for_everybody: bool = False) -> None:
+        self._path, self._mask = path, 0o111 if for_everybody else 0o177
         self._verbs = verbs
         self._server: asyncio.Server | None = None
         self._inode = 0
@@ -40,7 +43,7 @@ class ControlServer:
         """Take the socket's place, also from a parent before us. Raises OSError."""
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         new.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        before = os.umask(self._mask)
         try:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.bind(str(new))

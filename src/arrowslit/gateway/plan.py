@@ -83,6 +83,8 @@ class NodePlan:
     """How to start the next parent on SIGUSR2; None: the way this one was started."""
     alarms: AlarmPlan = field(default_factory=AlarmPlan)
     certificates: tuple[CertificateUse, ...] = ()
+    agent_counters: Path | None = None
+    """Where the agent tells what the kernel dropped; None where nothing follows the policy there."""
 
     @property
     def control_socket(self) -> Path:

@@ -22,6 +22,7 @@ from arrowslit.gateway.alarms import Alarms
 from arrowslit.gateway.certificate_watch import CertificateWatch
 from arrowslit.gateway.control import ControlServer, Verb
 from arrowslit.gateway.counters import SharedCounters
+from arrowslit.gateway.early_drops import EarlyDrops
 from arrowslit.gateway.following import Following
 from arrowslit.gateway.intents import intents_path
 from arrowslit.gateway.left_behind import LeftBehind
@@ -41,6 +42,7 @@ from arrowslit.observe.writer import DecisionWriter
 
 _METRICS: Final = "metrics"
 _TURN: Final = 1.0
+_EARLY_SECONDS: Final = 10.0
 
 Reload = Callable[[Target | None], NodePlan]
 """Gives the next plan: with the policy of that target, or of the one that is active."""
@@ -77,6 +79,8 @@ class Supervisor:
         self._notify = Notify()
         self._writer = DecisionWriter(plan.decision_log, plan.mail_log, journal=plan.journal, metrics=self.metrics.own)
         self._left_behind = LeftBehind(self._writer, self.metrics.own, self.alarm)
+        self._early_drops = EarlyDrops(plan.name, self._writer, self.metrics.own)
+        self._early_due = 0.0
         self.pool = WorkerPool(self._plan, self._birth, self._heard, self._died, self.alarm)
         self.following = Following(self._plan, self.reload, self.alarms, self.metrics, self.alarm, say)
         self._control = ControlServer(plan.control_socket, self._verbs())
@@ -320,6 +324,9 @@ class Supervisor:
         own.replace("arrowslit_alarms", {(name,): 1.0 for name in self.alarms.names()})
         self._tell()
         self.following.turn()
+        if self.plan.agent_counters is not None and now >= self._early_due:
+            self._early_due = now + _EARLY_SECONDS
+            self._spawn(self._early_drops.look(self.plan.agent_counters, time.time()))
         if self.certificates.due(now):
             self._spawn(self.certificates.look(time.time()))
 

@@ -137,27 +137,42 @@ def read_ranges(lines: Iterable[str]) -> tuple[AddressSet, tuple[LineProblem, ..
 
 
 def _plain_ipv4(text: str, pairs: Pairs) -> bool:
-    """The common forms `a.b.c.d` and `a.b.c.d/nn` without host bits, by arithmetic; False where it is another."""
-    base, mark, size = text.partition("/")
-    parts = base.split(".")
-    if len(parts) != 4 or not text.isascii():
+    """The common forms `a.b.c.d`, `a.b.c.d/nn` without host bits and `a.b.c.d-e.f.g.h`, by arithmetic.
+
+    False where it is another.
+    """
+    if not text.isascii():
         return False
+    base, slash, size = text.partition("/")
+    first, dash, last = text.partition("-")
+    low = _dotted(first if dash else base)
+    high = _dotted(last) if dash else low if not slash or low is None else _last_of(low, size)
+    if low is None or high is None or high < low:
+        return False
+    pairs.append((low, high))
+    return True
+
+
+def _last_of(value: int, size: str) -> int | None:
+    """The last address of a prefix; None where it has host bits or is none."""
+    if not size.isdigit() or len(size) > 2 or int(size) > 32:
+        return None
+    host = (1 << (32 - int(size))) - 1
+    return None if value & host else value | host
+
+
+def _dotted(text: str) -> int | None:
+    """An address of four plain numbers; None where it is another form."""
+    parts = text.split(".")
+    if len(parts) != 4:
+        return None
     value = 0
     for part in parts:
         # "01" has two readings (octal, decimal), so it goes to the careful parser, which refuses it.
         if not part.isdigit() or len(part) > 3 or (part[0] == "0" and len(part) > 1) or int(part) > 255:
-            return False
+            return None
         value = value << 8 | int(part)
-    if not mark:
-        pairs.append((value, value))
-        return True
-    if not size.isdigit() or len(size) > 2 or int(size) > 32:
-        return False
-    host = (1 << (32 - int(size))) - 1
-    if value & host:
-        return False
-    pairs.append((value, value | host))
-    return True
+    return value
 
 
 def _careful(number: int, text: str, ipv4: Pairs, ipv6: Pairs) -> LineProblem | None:

@@ -73,6 +73,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "arrowslit_policy_loaded": Family("max", "1 when the newest policy has been taken up by all workers."),
     "arrowslit_workers": Family("max", "Worker processes that are ready."),
     "arrowslit_worker_restarts": Family("counter", "Workers that died and were started again."),
+    "arrowslit_dropped_early": Family("counter", "Packets that the kernel dropped before a worker saw them."),
     "arrowslit_unknown_outcomes": Family("counter", "Messages that a dying worker left with unknown outcome."),
     "arrowslit_journal_bytes": Family("max", "Octets of decision records that wait for the store."),
     "arrowslit_records_cut": Family("counter", "Decision records that a crash left incomplete."),

@@ -22,6 +22,7 @@ from arrowslit.policy.recipient_exceptions import is_exception
 from arrowslit.policy.relaying import relay_rule
 from arrowslit.policy.verdict import Outcome, Verdict
 
+_NEEDS_SIGN_IN: Final = Needs(frozenset({"authenticated_as"}))
 _NEEDS_LISTED: Final = Needs(frozenset({"recipient_listed"}))
 
 
@@ -42,9 +43,11 @@ def deliver(
         reason, would_be = reasons.RECIPIENT_EXCEPTION, None
     elif grant is not None or not case.server.delivers_by_default:
         grant = grant or case.server.delivery
-        verdict = SIGNED_IN if relay.signed_in else judge(grant, case.facts, FINAL)
+        verdict = SIGNED_IN if _signed_in(case, relay) else judge(grant, case.facts, FINAL)
         if verdict.outcome is NEEDS:
             return Needs(verdict.needs)
+        if verdict.outcome is not GRANT and _may_have_signed_in(case, relay):
+            return _NEEDS_SIGN_IN
         rule = relay_rule(case.server, relay) if verdict.signed_in else _delivery_rule(case, grant, verdict)
         if verdict.outcome is not GRANT:
             refusal = _delivery_refusal(case, verdict, rule)
@@ -64,6 +67,17 @@ def deliver(
         reason, rule = reasons.OBSERVED, would_be.rule
     rule = rule or rule_of(case.server.connection, connect.placed)
     return failed or permit(case, reason, rule, next_hop, connect, would_be, grant)
+
+
+def _signed_in(case: Case, relay: Verdict) -> bool:
+    """Whoever signed in and may relay may deliver too, also where an entry lets him relay (policy-semantics)."""
+    may_sign_in = case.server.settings.authentication is not None
+    return relay.signed_in or (may_sign_in and relay.outcome is GRANT and isinstance(case.facts.authenticated_as, str))
+
+
+def _may_have_signed_in(case: Case, relay: Verdict) -> bool:
+    signs_in = case.server.settings.authentication is not None
+    return signs_in and relay.outcome is GRANT and case.facts.authenticated_as is UNKNOWN
 
 
 def _delivery_rule(case: Case, grant: Grant, verdict: Verdict) -> str:

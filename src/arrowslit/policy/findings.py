@@ -75,6 +75,10 @@ FINDINGS: Final[dict[str, About]] = {
     ),
     # --- lint: lists
     "nobody-may-connect": _warning("Connection control is only_listed with an empty list."),
+    "list-of-other-mode": _warning(
+        "Only the list of the other mode is written, and no mode: it has no effect. For delivery the mode is "
+        "all_except_listed unless one is written, and everybody may deliver."
+    ),
     "everybody-listed": _warning("An entry of only_listed covers all of IPv4 or IPv6, so the list lists everybody."),
     "entry-covered": _warning("Another entry of the same list covers this one, so it has no effect."),
     "entry-expired": _warning("The entry's last day is over, so it no longer matches."),

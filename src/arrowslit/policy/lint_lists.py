@@ -65,6 +65,21 @@ def _wide(addresses: AddressSet) -> bool:
     return any(last - first >= 1 << 16 for first, last in ipv4) or any(last - first >= 1 << 96 for first, last in ipv6)
 
 
+def list_of_other_mode(policy: Policy, _date: datetime.date) -> Iterator[Finding]:
+    """`list-of-other-mode`."""
+    for placed in lists(policy):
+        other = ALL_EXCEPT_LISTED if placed.access.mode == ONLY_LISTED else ONLY_LISTED
+        if placed.access.entries or not getattr(placed.access, other) or f"{placed.key}.mode" in policy.places:
+            continue
+        yield finding(
+            policy,
+            "list-of-other-mode",
+            f"{placed.key}.{other}",
+            f"{other} has no effect: no mode is written, so it is {placed.access.mode}",
+            help=f'write mode = "{other}"',
+        )
+
+
 def nobody(policy: Policy, _date: datetime.date) -> Iterator[Finding]:
     """`nobody-may-connect` and `everybody-listed`."""
     for placed in lists(policy):
@@ -213,4 +228,4 @@ def empty_networks(policy: Policy, _date: datetime.date) -> Iterator[Finding]:
                 yield finding(policy, "network-empty", key, says, span=entry.span, help="pin its addresses")
 
 
-CHECKS: Final = (relay_open, nobody, ipv6, expiry, domains, covered, empty_networks)
+CHECKS: Final = (relay_open, list_of_other_mode, nobody, ipv6, expiry, domains, covered, empty_networks)

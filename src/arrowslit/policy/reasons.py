@@ -26,6 +26,7 @@ SENDER_NOT_OWN: Final = "sender-address-not-own"
 OWN_DOMAIN_OUTSIDE: Final = "own-domain-from-outside"
 ADDRESS_FORM: Final = "address-form"
 ROUTING_LOCAL_PART: Final = "routing-local-part"
+DROPPED_EARLY: Final = "dropped-early"
 TOO_MANY_CONNECTIONS: Final = "too-many-connections"
 MESSAGE_TOO_LARGE: Final = "message-too-large"
 TOO_MANY_RECIPIENTS: Final = "too-many-recipients"
@@ -41,6 +42,7 @@ REASONS: Final[dict[str, str]] = {
     RECIPIENT_EXCEPTION: "The client may not connect or deliver, but everybody may write to this recipient.",
     OBSERVED: "The client may not connect or deliver, and the mode observe only records that.",
     NOT_CONNECT: "Connection control does not let the client connect.",
+    DROPPED_EARLY: "The kernel dropped the packet before the gateway saw it: connection control does not let it in.",
     NOT_DELIVER: "The client may not deliver to the recipient's accepted domain.",
     NOT_RELAY: "The recipient's domain is not accepted and the client may not relay.",
     ENTRY_NEEDS_TLS: "The entry that lets the client in counts only in TLS, and the session has none.",

@@ -1,0 +1,99 @@
+"""Runs nft(8): texts in, JSON out (libnftables-json(5)). Needs CAP_NET_ADMIN."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from arrowslit.rollout.point import RolloutError
+
+_SECONDS: Final = 120.0
+_SHOWN: Final = 500
+_NO_SUCH: Final = "No such file or directory"
+
+Objects = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Nft:
+    """The program, and what stands before it where it works in another place, such as a network namespace."""
+
+    program: Sequence[str] = ("nft",)
+    prefix: Sequence[str] = ()
+
+    def load(self, text: str) -> None:
+        """Do all that `text` says in one transaction, or nothing. Raises RolloutError."""
+        self._run("-f", "-", given=text)
+
+    def table(self, name: str) -> Objects:
+        """The objects of our table; none where it is not there."""
+        try:
+            return self._objects("list", "table", "inet", name)
+        except RolloutError as error:
+            if _NO_SUCH in str(error):
+                return []
+            raise
+
+    def made(self, text: str, table: str) -> Objects:
+        """The objects of a table right after `text` was loaded in a network namespace that nobody uses."""
+        argv = (
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--net",
+            "sh",
+            "-c",
+            f'"$@" -f - && "$@" -j list table inet {table}',
+            "sh",
+            *self.program,
+        )
+        return _objects(_run(argv, text))
+
+    def ruleset(self) -> Objects:
+        """Every object of every table, without the elements of sets."""
+        return self._objects("-t", "list", "ruleset")
+
+    def has(self, table: str, set_: str, element: str) -> bool:
+        """Whether the kernel finds an address in a set."""
+        try:
+            self._run("get", "element", "inet", table, set_, "{", element, "}")
+        except RolloutError as error:
+            if _NO_SUCH in str(error):
+                return False
+            raise
+        return True
+
+    def _objects(self, *arguments: str) -> Objects:
+        return _objects(self._run("-j", *arguments))
+
+    def _run(self, *arguments: str, given: str = "") -> str:
+        return _run((*self.prefix, *self.program, *arguments), given)
+
+
+def _objects(answer: str) -> Objects:
+    try:
+        found: Objects = json.loads(answer)["nftables"]
+    except (ValueError, KeyError, TypeError):
+        raise RolloutError("the answer of nft can't be read") from None
+    return [one for one in found if "metainfo" not in one]
+
+
+def _run(argv: Sequence[str], given: str) -> str:
+    try:
+        done = subprocess.run(argv, input=given.encode(), capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise RolloutError(f"{argv[0]} is not installed here") from None
+    except subprocess.TimeoutExpired:
+        raise RolloutError(f"nft did not answer in {_SECONDS:.0f} s") from None
+    if done.returncode:
+        raise RolloutError(f"nft: {_first_words(done.stderr)}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _first_words(text: bytes) -> str:
+    """What it says of the first error, in one line."""
+    said = " ".join(text.decode("utf-8", "replace").split())
+    return said[:_SHOWN] or "it failed without a word"

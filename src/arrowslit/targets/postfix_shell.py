@@ -1,0 +1,326 @@
+r"""The shell that puts lists into Postfix's own files, and takes them out again.
+
+Terms: the *stage* is a folder with copies of main.cf and master.cf that are edited there and renamed into place when
+they are whole. *Set aside* is what was there before: `saved/*.before` are the files without our settings, `*.after`
+with them, as we left them; while a file is still as we left it, it comes back octet for octet, else setting by setting.
+`saved/services` has what the services had of the settings that we give them.
+
+Each set of tables has a folder of its own that never changes, and the setting `arrowslit_tables` names it: so a new
+main.cf is a new set of tables, all at once. main.cf goes into place before master.cf, and out after it, so that no
+service ever names a list that is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+START: Final = r"""set -eu
+umask 022
+LC_ALL=C
+export LC_ALL
+say() { printf '%s\n' "$*"; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+command -v postconf >/dev/null || die "postconf is not in PATH: is this the mail server?"
+etc=$(postconf -h config_directory)
+[ -w "$etc/main.cf" ] && [ -w "$etc/master.cf" ] || die "$etc/main.cf and master.cf can't be written: run this as root"
+postconf -d smtpd_relay_restrictions >/dev/null 2>&1 || die "this Postfix is older than 2.10"
+"""
+
+OWN: Final = "own=$etc/arrowslit\n"
+
+KEEP: Final = r"""saved=$own/saved stage=$own/stage
+kept() { :; }
+unkept() { :; }
+checked() { postfix check; }
+"""
+
+FUNCTIONS: Final = r"""
+# Edits and reads the copies, never the files in use.
+staged() {
+	postconf -c "$stage" "$@" 2>"$stage/said" || { cat "$stage/said" >&2; return 1; }
+}
+
+# Prints the services of a port: "smtp/inet", or what postscreen passes its clients to.
+services() {
+	postconf -M | while read -r name kind _ _ _ _ _ program _; do
+		case $kind/${name##*:}/$program in
+			inet/$1/smtpd | inet/$2/smtpd) say "$name/inet" ;;
+			inet/$1/postscreen | inet/$2/postscreen) say smtpd/pass ;;
+		esac
+	done
+}
+
+# Prints "SERVICE SETTING VALUE" for what a service of the stage has of our settings; no value where it has none.
+service_settings() {
+	staged -P "$1" >"$stage/options" || true
+	for name in $ALL_SERVICE_SETTINGS; do
+		say "$1 $name $(sed -n "s|^.*/$name = *||p" "$stage/options")"
+	done
+}
+
+# Fills the stage with both files as they are without our settings.
+without_ours() {
+	rm -rf "$stage"
+	mkdir -p "$stage"
+	for file in main.cf master.cf; do
+		if [ -f "$saved/$file.before" ] && cmp -s "$etc/$file" "$saved/$file.after"; then
+			cp -p "$saved/$file.before" "$stage/$file"
+		else
+			cp -p "$etc/$file" "$stage/$file"
+		fi
+		# postconf would write behind a last line that is not ended.
+		[ -z "$(tail -c 1 "$stage/$file")" ] || say >>"$stage/$file"
+	done
+	strip_master
+	strip_main
+}
+
+strip_master() {
+	[ -f "$saved/services" ] || return 0
+	for service in $(sed 's/ .*//' "$saved/services" | sort -u); do
+		[ "$(staged -h -P "$service/smtpd_relay_restrictions")" = '$arrowslit_gate' ] || continue
+		while read -r owner name value; do
+			[ "$owner" != "$service" ] || give_back "$service" "$name" "$value"
+		done <"$saved/services"
+	done
+}
+
+# Words of a list may be divided by commas, and a value here must hold no spaces.
+give_back() {
+	if [ -z "$3" ]; then
+		staged -P -X "$1/$2" || true
+	else
+		case $3 in
+			*{*) warn "$1 had -o { $2 = $3 }: put this back into $etc/master.cf by hand"; staged -P -X "$1/$2" ;;
+			*) staged -P "$1/$2=$(printf '%s' "$3" | sed 's/[,[:space:]][,[:space:]]*/,/g')" ;;
+		esac
+	fi
+}
+
+strip_main() {
+	old=$(sed -n 's/^\(arrowslit_[a-z0-9_]*\)[[:space:]]*=.*/\1/p' "$stage/main.cf")
+	[ -n "$old" ] || return 0
+	left=$(staged -h smtpd_restriction_classes |
+		sed 's/arrowslit_[a-z0-9_]*//g; s/[,[:space:]][,[:space:]]*/ /g; s/^ //; s/ $//')
+	if [ -n "$left" ]; then
+		staged -e "smtpd_restriction_classes = $left"
+	else
+		staged -X smtpd_restriction_classes
+	fi
+	staged -X $old
+}
+
+# Waits until files and folders are on the disk; an older sync knows only all of them.
+to_disk() { sync "$@" 2>/dev/null || sync; }
+
+# Renames a whole file into place; the target of a symbolic link, not the link.
+install_file() {
+	real=$(readlink -f "$etc/$1" || say "$etc/$1")
+	cp -p "$stage/$1" "$real.arrowslit"
+	to_disk "$real.arrowslit"
+	mv -f "$real.arrowslit" "$real"
+	to_disk "${real%/*}"
+}
+
+reload() {
+	if postfix status >/dev/null 2>&1; then
+		postfix reload
+	else
+		say "Postfix is not running: this counts from its next start"
+	fi
+}
+
+undo() {
+	[ -d "$saved" ] || die "there is nothing to undo: $saved is not there"
+	unkept
+	without_ours
+	install_file master.cf
+	reload
+	install_file main.cf
+	reload
+	rm -rf "$own"
+	say "undone: Postfix has the settings again that it had before"
+}
+"""
+
+COPY: Final = r"""
+# Makes a class of what a service had in a list: of its own, else that of main.cf.
+copy_list() {
+	then=$(staged -h -P "$3/$2")
+	[ -n "$then" ] || then=$(staged -h "$2")
+	staged -e "$1 = ${then:+$then, }permit"
+}
+"""
+
+RELAYS: Final = r"""
+# Other lists of the service may refuse relaying too, behind permit_mynetworks. There our relay list counts as
+# mynetworks; what mynetworks would give beyond is refused by ours all the same.
+let_relay() {
+	for list in client helo sender recipient; do
+		said=$(staged -h -P "$1/smtpd_${list}_restrictions")
+		[ -n "$said" ] || said=$(staged -h "smtpd_${list}_restrictions")
+		case $said in
+			*permit_mynetworks*_unauth_destination*)
+				networks=$(staged -h -P "$1/mynetworks")
+				[ -n "$networks" ] || networks=$(staged -h mynetworks)
+				staged -e "arrowslit_mynetworks = cidr:\$arrowslit_tables/relay.cidr, $networks"
+				staged -P "$1/mynetworks=\$arrowslit_mynetworks"
+				return
+				;;
+			*_unauth_destination*)
+				warn "smtpd_${list}_restrictions refuses relaying too: whoever may relay must pass it as well"
+				;;
+		esac
+	done
+}
+"""
+
+APPLY: Final = r"""
+# Asks a table before it is in use.
+probe() {
+	got=$(postmap -q "$2" "cidr:$tables.new/$1" || true)
+	[ "$got" = "$3" ] || die "$1 says '$got' of $2 and should say '$3': nothing was changed"
+	say "probe: $2 -> ${got:-not listed}"
+}
+
+apply() {
+	found=$(for port in $PORTS; do services "${port%:*}" "${port#*:}"; done | sort -u)
+	[ -n "$found" ] || die "master.cf has no smtpd or postscreen on port $PORTS"
+	tables=$own/$DIGEST
+	rm -rf "$tables.new" "$tables.old"
+	mkdir -p "$tables.new"
+	write_tables "$tables.new"
+	probes
+	[ ! -d "$tables" ] || mv "$tables" "$tables.old"
+	mv "$tables.new" "$tables"
+	without_ours
+	mkdir -p "$saved"
+	cp -p "$stage/main.cf" "$saved/main.cf.before"
+	cp -p "$stage/master.cf" "$saved/master.cf.before"
+	for service in $found; do
+		service_settings "$service"
+	done >"$saved/services.new"
+	mv "$saved/services.new" "$saved/services"
+	to_disk "$saved"/* "$saved" "$tables"/* "$tables" "$own"
+	old_classes=$(staged -h smtpd_restriction_classes)
+	settings
+	for service in $found; do
+		service_values "$service"
+	done
+	cp -p "$etc/main.cf" "$saved/main.cf.last"
+	cp -p "$etc/master.cf" "$saved/master.cf.last"
+	install_file main.cf
+	install_file master.cf
+	if ! checked; then
+		cp -p "$saved/main.cf.last" "$saved/master.cf.last" "$stage/"
+		mv "$stage/main.cf.last" "$stage/main.cf"
+		mv "$stage/master.cf.last" "$stage/master.cf"
+		install_file master.cf
+		install_file main.cf
+		die "Postfix does not take this: everything is as it was"
+	fi
+	cp -p "$etc/main.cf" "$saved/main.cf.after"
+	cp -p "$etc/master.cf" "$saved/master.cf.after"
+	kept
+	if [ -f "$0" ]; then
+		cp "$0" "$own/applied.new"
+		mv -f "$own/applied.new" "$own/applied.sh"
+	fi
+	reload
+	for folder in "$own"/*/; do
+		case $folder in
+			"$saved/" | "$tables/") ;;
+			*) rm -rf "$folder" ;;
+		esac
+	done
+	compare_domains
+	say "applied to: $(say $found)"
+}
+"""
+
+BLOCKS: Final = r"""
+BEGIN='# arrowslit: begin' END='# arrowslit: end'
+
+# Prints a file without our block, ending in a whole line.
+without_block() {
+	sed "/^$BEGIN\$/,/^$END\$/d" "$1"
+	[ -z "$(tail -c 1 "$1")" ] || say
+}
+
+# Puts lines at the end of a file of the bundle, in place of those of before; with no lines, only takes them out.
+put_block() {
+	[ -f "$1" ] || : >"$1"
+	cp -p "$1" "$1.new"
+	without_block "$1" >"$1.new"
+	[ -z "$2" ] || printf '%s\n' "$BEGIN" "$2" "$END" >>"$1.new"
+	mv -f "$1.new" "$1"
+	[ -s "$1" ] || rm -f "$1"
+}
+
+# Prints our lines of main.cf.
+our_settings() { sed -n '/^arrowslit_[a-z0-9_]* *=/p; /^smtpd_restriction_classes *=/p' "$etc/main.cf"; }
+
+# Prints "SETTING=VALUE" for what a service has of us.
+our_values() {
+	for name in $ALL_SERVICE_SETTINGS; do
+		value=$(postconf -h -P "$1/$name" 2>/dev/null)
+		grep -qxF "$1 $name $value" "$saved/services" || say "$name=$value"
+	done
+}
+"""
+
+DOMAINS: Final = r"""
+domains() { postconf -xh mydestination virtual_mailbox_domains virtual_alias_domains relay_domains; }
+
+# Does Postfix handle that domain, by one of its own lists?
+handled() {
+	for word in $(domains | tr ',' ' '); do
+		word=${word#proxy:} # its server may not be running
+		case $word in
+			*:*) ! postmap -q "$1" "$word" >/dev/null 2>&1 || return 0 ;;
+			/*) ! grep -qixF "$1" "$word" 2>/dev/null || return 0 ;;
+			*)
+				word=$(say "$word" | tr 'A-Z' 'a-z')
+				case $1 in
+					"$word" | *".${word#.}") return 0 ;;
+				esac
+				;;
+		esac
+	done
+	return 1
+}
+
+accepted() {
+	for name in $ACCEPTED; do
+		case $name in
+			\*.*) case $1 in *"${name#\*}") return 0 ;; esac ;;
+			"$1") return 0 ;;
+		esac
+	done
+	return 1
+}
+
+compare_domains() {
+	set -f
+	for name in $ACCEPTED; do
+		handled "$(say "$name" | sed 's/^\*/any/')" ||
+			warn "the policy accepts $name, and Postfix does not handle it (relay_domains, transport_maps): refused"
+	done
+	for word in $(domains | tr 'A-Z,' 'a-z '); do
+		case $word in
+			*:* | /* | localhost | localhost.*) ;;
+			*) accepted "$word" || warn "Postfix handles $word, and the policy does not accept it: refused" ;;
+		esac
+	done
+	set +f
+}
+"""
+
+END: Final = r"""
+case ${1:-apply} in
+	apply) apply ;;
+	undo) undo ;;
+	*) die "usage: sh $0 [undo]" ;;
+esac
+"""

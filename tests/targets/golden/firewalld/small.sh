@@ -1,0 +1,82 @@
+#!/bin/sh
+# Arrowslit: policy.toml, virtual server default, for firewalld on the mail server itself
+# apply: sh FILE
+# check: firewall-cmd --state && firewall-cmd --info-policy=arrowslit
+#        firewall-cmd --info-ipset=arrowslit-only-4 && firewall-cmd --info-ipset=arrowslit-only-6
+# undo:  sh FILE undo
+# note:  loading drops what was changed in firewalld at run time only: firewall-cmd --runtime-to-permanent keeps it
+# note:  a service smtp in a zone may stay: it comes after this, and undo returns to it
+# note:  forwarded ports and containers pass it by: for those, target nftables
+# note:  all zones are guarded, not only that of wan0
+
+set -eu
+
+kept() { firewall-cmd --permanent "$@"; }
+
+firewall-cmd --quiet --state || { echo "firewalld is not running" >&2; exit 1; }
+
+if [ "${1:-}" = undo ]; then
+	kept --delete-policy=arrowslit 2>/dev/null || :
+	for set in only-4 only-6 but-4 but-6; do kept --delete-ipset="arrowslit-$set" 2>/dev/null || :; done
+	firewall-cmd --reload
+	exit 0
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+fill() { # a set of a family; what is to be in it is read
+	kept --info-ipset="$1" >/dev/null 2>&1 ||
+		kept --new-ipset="$1" --type=hash:net --option=family="$2" --option=maxelem=1048576
+	sed '/^#/d' >"$folder/new"
+	kept --ipset="$1" --get-entries >"$folder/old"
+	grep -vxFf "$folder/new" "$folder/old" >"$folder/gone" || :
+	grep -vxFf "$folder/old" "$folder/new" >"$folder/more" || :
+	if [ -s "$folder/gone" ]; then kept --ipset="$1" --remove-entries-from-file="$folder/gone"; fi
+	if [ -s "$folder/more" ]; then kept --ipset="$1" --add-entries-from-file="$folder/more"; fi
+}
+
+fill arrowslit-only-4 inet <<'END'
+# default/connection_control/only_listed/network:filter  the filtering service
+83.245.15.239
+198.51.100.10/31
+198.51.100.12
+198.51.100.14/31
+198.51.100.16/30
+198.51.100.20
+# default/connection_control/only_listed/network:office  printers and clients
+192.168.0.0/24
+# default/connection_control/only_listed/group:203.0.113.0/28
+203.0.113.0/28
+# default/connection_control/only_listed/computer:203.0.113.77  branch in Leeds
+203.0.113.77
+# default/connection_control/only_listed/range:203.0.113.40-203.0.113.44
+203.0.113.40/30
+203.0.113.44
+END
+
+fill arrowslit-only-6 inet6 <<'END'
+# default/connection_control/only_listed/network:filter  the filtering service
+2001:db8:25::/48
+END
+
+cat >"$folder/rules" <<'END'
+rule priority="-100" family="ipv4" source ipset="arrowslit-only-4" port port="25" protocol="tcp" accept
+rule priority="-100" family="ipv6" source ipset="arrowslit-only-6" port port="25" protocol="tcp" accept
+rule priority="-90" port port="25" protocol="tcp" drop
+END
+kept --info-policy=arrowslit >/dev/null 2>&1 || kept --new-policy=arrowslit
+kept --policy=arrowslit --query-ingress-zone=ANY || kept --policy=arrowslit --add-ingress-zone=ANY
+kept --policy=arrowslit --query-egress-zone=HOST || kept --policy=arrowslit --add-egress-zone=HOST
+kept --policy=arrowslit --set-priority=-14000
+kept --policy=arrowslit --list-rich-rules >"$folder/old"
+grep -vxFf "$folder/old" "$folder/rules" >"$folder/more" || :
+# The refusal of all others goes before what it makes exceptions of.
+grep -vxFf "$folder/rules" "$folder/old" | sed -n '1!G; h; $p' >"$folder/gone" || :
+while read -r rule; do kept --policy=arrowslit --add-rich-rule="$rule"; done <"$folder/more"
+while read -r rule; do kept --policy=arrowslit --remove-rich-rule="$rule"; done <"$folder/gone"
+while read -r rule; do kept --policy=arrowslit --query-rich-rule="$rule"; done <"$folder/rules"
+
+for family in 4 6; do kept --delete-ipset="arrowslit-but-$family" 2>/dev/null || :; done
+firewall-cmd --check-config
+firewall-cmd --reload
