@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.peers import install, smtp_load
 from tests.peers.certs import Authority
 
-from bench import life, lookups, memory, page, refusals, soak, targets, throughput
+from bench import life, logs, lookups, memory, page, refusals, soak, targets, throughput
 from bench.page import Results
 from bench.ways import Way, all_ways, arrowslit
 
-PARTS = ("throughput", "refused", "memory", "lookups", "life", "compiling")
-_PEERS = ("postfix", "smtp-source", "haproxy", "postgresql")
+PARTS = ("throughput", "refused", "memory", "lookups", "life", "compiling", "logs")
+_PEERS = ("postfix", "smtp-source", "haproxy", "postgresql", "pflogsumm")
 
 
 class Bench:
@@ -80,6 +80,10 @@ class Bench:
     def compiling(self) -> None:
         """A policy to every target."""
         self.results.compiling = targets.measure(self.say)
+
+    def logs(self) -> None:
+        """Past logs into a rehearsal."""
+        self.results.logs = logs.measure(self._folder / "logs", self.say, quick=self._quick)
 
     def soak(self, seconds: float) -> None:
         """The same load for long."""

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import lookups, memory
+from bench import logs, lookups, memory
 from bench.life import EACH, KEPT, LONGEST_PAUSE, MOST_LESS, POSTGRESQL, SQLITE, Life
 from bench.loads import SESSIONS, Measured, median
+from bench.logs import Logs, Reading
 from bench.lookups import LookUps
 from bench.memory import Idle
 from bench.soak import Moment
@@ -55,13 +56,14 @@ class Results:
     life: Life | None = None
     soak: list[Moment] = field(default_factory=list)
     compiling: dict[str, dict[int, Compiling | None]] = field(default_factory=dict)
+    logs: Logs | None = None
 
 
 def page(results: Results) -> str:
     """The whole page, in Markdown."""
     parts = [INTRODUCTION.format(sessions=SESSIONS), _machine(results), _goals(results), _ratios(results.throughput)]
     parts += [_rates(results.throughput), _refused(results.refused), _soak(results.soak)]
-    parts.append(_compiling(results.compiling))
+    parts += [_logs(results.logs), _compiling(results.compiling)]
     return "\n".join(part for part in parts if part)
 
 
@@ -125,6 +127,8 @@ def _memory_goals(results: Results) -> Iterable[Sequence[str]]:
         yield from _look_up_goals(results.look_ups)
     if results.life:
         yield from _life_goals(results.life)
+    if results.logs:
+        yield from _log_goals(results.logs.many)
 
 
 def _life_goals(found: Life) -> Iterable[Sequence[str]]:
@@ -141,6 +145,12 @@ def _life_goals(found: Life) -> Iterable[Sequence[str]]:
         _yes(found.pause <= LONGEST_PAUSE),
     )
     yield "from the changed file to the policy in force", "", f"{found.took:.1f} s", ""
+
+
+def _log_goals(many: Reading) -> Iterable[Sequence[str]]:
+    name = f"rehearsing {many.lines:,} lines of Postfix's log"
+    yield name, "60 s or less", f"{many.seconds:.1f} s", _yes(many.seconds <= logs.GOAL_SECONDS)
+    yield f"{name}: memory", "1 GB or less", f"{many.memory / 1e6:.0f} MB", _yes(many.memory <= logs.GOAL_MEMORY)
 
 
 def _look_up_goals(found: LookUps) -> Iterable[Sequence[str]]:
@@ -194,6 +204,32 @@ def _refused(refused: dict[str, list[Measured]]) -> str:
         "logs. The generator takes a core, and bounds what can be seen of HAProxy.\n\n"
     )
     return text + _table(("X", "refused a second", "µs of CPU each"), rows)
+
+
+def _logs(found: Logs | None) -> str:
+    if found is None:
+        return ""
+    text = (
+        "## Past logs\n\n`policy rehearse` on Postfix's log, and pflogsumm on the smaller one. A part of it is what "
+        "two processes take to start.\n\n"
+    )
+    rows = [
+        (
+            name,
+            f"{one.lines:,}",
+            f"{one.seconds:.1f} s",
+            f"{one.lines / one.seconds:,.0f}",
+            f"{one.memory / 1e6:.0f} MB",
+        )
+        for name, one in (("rehearse", found.few), ("rehearse", found.many), ("pflogsumm", found.rival))
+    ]
+    times = found.rival.seconds / found.few.seconds
+    return (
+        text
+        + _table(("what", "lines", "took", "lines a second", "memory"), rows)
+        + f"\nAs fast as pflogsumm {times:.1f} times; ten times the lines take "
+        f"{found.many.seconds / found.few.seconds:.1f} times as long.\n"
+    )
 
 
 def _compiling(found: dict[str, dict[int, Compiling | None]]) -> str:

@@ -15,6 +15,7 @@ from tests.cli.command import EXAMPLES, arrowslit
 
 GOLDEN = Path(__file__).parent / "golden"
 DAY = "--date 2026-11-25"
+LOG = "../../tests/cli/logs/mail.log --zone UTC --until 2026-03-31"
 CASES = {
     "lint-small-office": ("small-office", f"policy lint {DAY}"),
     "lint-hosted-filter": ("hosted-filter", f"policy lint {DAY}"),
@@ -55,6 +56,14 @@ CASES = {
     "explain-json": ("hosted-filter", f"explain 203.0.113.9 --to info@globex.example --json {DAY}"),
     "explain-no-address": ("small-office", "explain 203.0.113"),
     "explain-virtual-server": ("small-office", "explain 203.0.113.9 --virtual-server submision"),
+    "rehearse": ("small-office", f"policy rehearse {LOG} {DAY}"),
+    "rehearse-all": ("hosted-filter", f"policy rehearse {LOG} {DAY} --all -q"),
+    "rehearse-json": ("small-office", f"policy rehearse {LOG} {DAY} --json"),
+    "rehearse-format": ("small-office", f"policy rehearse {LOG} --format exam {DAY}"),
+    "rehearse-service": ("small-office", f"policy rehearse {LOG} --service smtpd=submision {DAY}"),
+    "rehearse-no-log": ("small-office", "policy rehearse policy.toml"),
+    "import-csv": ("small-office", "policy import ../../tests/cli/logs/ranges.csv"),
+    "import-nothing": ("small-office", "policy import policy.toml --from cvs"),
     "help-relay-open": ("small-office", "help relay-open"),
     "help-near": ("small-office", "help may-not-rely"),
     "no-such-command": ("small-office", "polcy lint"),

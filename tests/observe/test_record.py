@@ -22,6 +22,8 @@ def records(draw: st.DrawFn) -> Record:
             values[name] = draw(st.none() | st.integers(0, 600).map(float))
         elif name == "repeats":
             values[name] = draw(st.integers(1, 9))
+        elif "tuple" in str(kind):
+            values[name] = draw(st.none() | st.lists(TEXT, max_size=3).map(tuple))
         elif "int" in str(kind):
             values[name] = draw(NUMBER if "None" in str(kind) else st.integers(0, 99))
         else:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers import install, process
+from tests.peers import install, process, syslog
 from tests.peers.certs import Certificate
 from tests.peers.netns import Host
 from tests.peers.process import PeerError
@@ -26,7 +26,7 @@ from tests.peers.skeleton import ACCOUNTS
 COMMON = """\
 primary_hostname = exim.test
 spool_directory = {inside}/spool
-log_file_path = {inside}/log/%slog
+log_file_path = {log}{inside}/log/%slog
 exim_user = Debian-exim
 exim_group = Debian-exim
 never_users =
@@ -49,6 +49,7 @@ hosts_proxy = {proxy}
 acl_smtp_rcpt = rcpt
 begin acl
 rcpt:
+{first}
 {sign_in}
   deny message = relay not permitted
        domains = !+ours
@@ -163,6 +164,7 @@ def _instance(
     port: int | None,
     greets: bytes = b"220",
     files: Mapping[str, str] | None = None,
+    log: syslog.Collected | None = None,
 ) -> Iterator[Exim]:
     name = process.unique("exim")
     folder = install.root("exim") / "instances" / name
@@ -171,12 +173,14 @@ def _instance(
     listed = (f"{recipient.lower()}: {recipient.lower()}\n" for recipient in recipients)
     (folder / "recipients").write_text("".join(listed))
     common = {"inside": _inside(folder), "address": address, "port": str(port), "own": "\n".join(settings)}
+    common["log"] = "syslog : " if log else ""
     text = (COMMON + template).format(**common, **tls, **values)
     (folder / "exim.conf").write_text(text)
     for file, content in (files or {}).items():
         (folder / file).write_text(content)
     _trust(f"{_inside(folder)}/exim.conf")
     argv = process.in_chroot("exim", "usr/sbin/exim4", "-C", f"{_inside(folder)}/exim.conf", "-bdf", "-q5s")
+    argv = log.before("exim", argv) if log else argv
     logs = [folder / "log" / f"{kind}log" for kind in ("main", "reject", "panic")]
     first = address.partition(" ")[0]
     ready = process.answers(first, port, greets, host)
@@ -223,18 +227,22 @@ def next_hop(
     certificate: Certificate | None = None,
     settings: Sequence[str] = (),
     users: Mapping[str, str] | None = None,
+    rules: Sequence[str] = (),
+    log: syslog.Collected | None = None,
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
 ) -> Iterator[Exim]:
     """Run an Exim that has Maildirs for these recipients, refuses others at RCPT, and relays nothing.
     `proxy_from`: addresses that must begin with a PROXY header. `settings`: more lines of its main part. `users` are
-    the passwords of those who may send, by login; without it everybody may.
+    the passwords of those who may send, by login; without it everybody may. `rules`: lines of its ACL for RCPT that
+    come first, and say what comes of those who sign in. `log`: it logs there too.
     """
     values = {
         "domains": " : ".join(sorted({recipient.rpartition("@")[2] for recipient in recipients})),
         "proxy": " : ".join(proxy_from),
-        "sign_in": "" if users is None else "  deny message = sign in first\n       !authenticated = *",
+        "first": "\n".join(rules),
+        "sign_in": "" if users is None or rules else "  deny message = sign in first\n       !authenticated = *",
         "authenticators": "" if users is None else AUTHENTICATORS.format(condition=_condition(users)),
     }
     with _instance(
@@ -247,6 +255,7 @@ def next_hop(
         address=address,
         port=port,
         greets=b"" if proxy_from else b"220",
+        log=log,
     ) as running:
         yield running
 

@@ -43,18 +43,19 @@ def front(
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[HAProxy]:
     """Run a HAProxy that passes connections on to `to`; with `allow`, only from these addresses.
 
     With `others` they go to all in turn. `version` is that of the PROXY header. With `checks` it looks every 100 ms
     whether `to` is there, with a header of its own. With `certificate` it ends TLS, which begins with the connection:
-    it has no STARTTLS.
+    it has no STARTTLS. `more` are further lines of its section, such as `log` and rules.
     """
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     port = port or process.free_port(host, address)
     config = folder / "haproxy.cfg"
     config.write_text(
-        _config([to, *others], f"{address}:{port}", _options(send_proxy, version, checks), allow, certificate)
+        _config([to, *others], f"{address}:{port}", _options(send_proxy, version, checks), allow, certificate, more)
     )
     argv = process.by_loader("haproxy", "usr/sbin/haproxy", "-db", "-f", str(config))
     ready = process.answers(address, port, greets, host)
@@ -72,7 +73,12 @@ def _options(send_proxy: bool, version: int, checks: bool) -> str:
 
 
 def _config(
-    to: Sequence[tuple[str, int]], bind: str, options: str, allow: Sequence[str], certificate: Certificate | None
+    to: Sequence[tuple[str, int]],
+    bind: str,
+    options: str,
+    allow: Sequence[str],
+    certificate: Certificate | None,
+    more: Sequence[str],
 ) -> str:
     rules = [f"acl listed src {' '.join(allow)}", "tcp-request connection reject if !listed"] if allow else []
     lines = [
@@ -86,6 +92,7 @@ def _config(
         "listen smtp",
         f"bind {bind}{f' ssl crt {certificate.chain_file}' if certificate else ''}",
         *rules,
+        *more,
         *(f"server inner{number} {one[0]}:{one[1]}{options}" for number, one in enumerate(to)),
     ]
     return "\n".join(lines) + "\n"

@@ -63,6 +63,7 @@ PEERS: dict[str, Peer] = {
     "haproxy": Peer(("haproxy",)),
     "swaks": Peer(("swaks", "libnet-ssleay-perl", "libio-socket-inet6-perl", "perl")),
     "openssl": Peer(("openssl",)),
+    "pflogsumm": Peer(("pflogsumm", "perl")),
     "postgresql": Peer(("postgresql-15", "dash"), needs_root=True),
     "nsd": Peer(("nsd",)),
     "ldnsutils": Peer(("ldnsutils",)),

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers import install, process
+from tests.peers import install, process, syslog
 from tests.peers.netns import Host
 from tests.peers.process import PeerError
 from tests.peers.server import Server
@@ -89,6 +89,7 @@ def _instance(
     port: int | None = None,
     listener: str = "",
     before: str = "",
+    log: syslog.Collected | None = None,
 ) -> Iterator[OpenSMTPD]:
     name = process.unique("opensmtpd")
     folder = install.root("opensmtpd") / "instances" / name
@@ -100,8 +101,11 @@ def _instance(
     include = f'include "{_inside(folder)}/included.conf"\n'
     listeners = [f"listen on {place} port {port} hostname opensmtpd.test {listener}\n" for place in places]
     config.write_text(include + "".join(listeners) + rules.format(inside=_inside(folder)))
-    smtpd = process.in_chroot("opensmtpd", "usr/sbin/smtpd", "-d", "-f", f"{_inside(folder)}/smtpd.conf")
+    smtpd = process.in_chroot(
+        "opensmtpd", "usr/sbin/smtpd", "-F" if log else "-d", "-f", f"{_inside(folder)}/smtpd.conf"
+    )
     argv = ["unshare", "--mount", "sh", "-c", MOUNTS, "sh", str(install.root("opensmtpd")), str(folder), *smtpd]
+    argv = log.before("opensmtpd", argv) if log else argv
     ready = process.answers(places[0], port, b"220", host)
     try:
         with process.started(name, argv, folder / "out.log", ready, host=host) as running:
@@ -114,11 +118,18 @@ def _instance(
 def next_hop(
     recipients: Sequence[str],
     *,
+    permitted: Sequence[str] = (),
+    relaying: Sequence[str] = (),
+    log: syslog.Collected | None = None,
     host: Host | None = None,
     address: str = "127.0.0.1",
     port: int | None = None,
 ) -> Iterator[OpenSMTPD]:
-    """Run an OpenSMTPD that has Maildirs for these recipients, refuses others at RCPT, and relays nothing."""
+    """Run an OpenSMTPD that has Maildirs for these recipients, refuses others at RCPT, and relays nothing.
+    `permitted`: networks that may deliver; without it everybody may. `relaying`: networks that may write to anybody,
+    which it queues and sends to nobody. `log`: it logs there and nowhere else.
+    """
+    source = f"src {{ {', '.join(permitted)} }}" if permitted else "any"
     domains = sorted({recipient.rpartition("@")[2] for recipient in recipients})
     rules = (
         (
@@ -126,13 +137,22 @@ def next_hop(
             f"table ours {{ {', '.join(domains)} }}\n"
             'action deliver maildir "{inside}/mail/%{{dest.user:lowercase}}@%{{dest.domain:lowercase}}" '
             "virtual <boxes>\n"
-            "match from any for domain <ours> action deliver\n"
+            f"match from {source} for domain <ours> action deliver\n" + _onward(relaying)
         )
         .replace("{ ", "{{ ")
         .replace(" }", " }}")
     )
-    with _instance(rules, host=host, address=address, port=port) as running:
+    with _instance(rules, host=host, address=address, port=port, log=log) as running:
         yield running
+
+
+def _onward(relaying: Sequence[str]) -> str:
+    if not relaying:
+        return ""
+    return (
+        'action onward relay host "smtp://127.0.0.1:9"\n'
+        f"match from src {{ {', '.join(relaying)} }} for any action onward\n"
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers import install, process
+from tests.peers import install, process, syslog
 from tests.peers.certs import Certificate
 from tests.peers.netns import Host
 from tests.peers.process import PeerError
@@ -63,9 +63,10 @@ def including(
     host: Host | None = None,
     addresses: Sequence[str] = ("127.0.0.1",),
     port: int | None = None,
+    log: syslog.Collected | None = None,
 ) -> Iterator[Server]:
     """Run one that would relay for everybody, unless `features` say otherwise, and that includes this text.
-    `access` is the text of an access database, which `features` then name as {inside}/access.
+    `access` is the text of an access database, which `features` then name as {inside}/access. `log`: it logs there.
     """
     name = process.unique("sendmail")
     folder = install.root("sendmail") / "instances" / name
@@ -93,6 +94,7 @@ def including(
     if done.returncode:
         raise PeerError(f"makemap: {done.stderr or done.stdout}")
     argv = process.in_chroot("sendmail", "usr/libexec/sendmail/sendmail", "-bD", "-C", f"{inside}/sendmail.cf")
+    argv = log.before("sendmail", argv) if log else argv
     ready = process.answers(addresses[0], port, b"220", host)
     try:
         with process.started(name, argv, folder / "out.log", ready, host=host) as running:

@@ -124,6 +124,18 @@ class FakeOpnsense:
     def _alias_set_item(self, uuid: str, asked: Row) -> Answer:
         return self._put_alias(uuid, asked)
 
+    def _alias_import(self, _: str, asked: Row) -> Answer:
+        """AliasController::importAction: by name, made where it is not there; all of them or none."""
+        kept, status = dict(self.aliases), {"existing": 0, "new": 0, "status": "ok"}
+        for alias in asked["data"]["aliases"]["alias"].values():
+            known = next((uuid for uuid, one in self.aliases.items() if one["name"] == alias["name"]), None)
+            status["new" if known is None else "existing"] += 1
+            _, said = self._put_alias(known or self._uuid(), {"alias": alias})
+            if said["result"] != "saved":
+                self.aliases = kept
+                return 200, {**status, "status": "failed", "validations": said["validations"]}
+        return 200, status
+
     def _put_alias(self, uuid: str, asked: Row) -> Answer:
         alias = {**self.aliases.get(uuid, {}), **asked["alias"]}
         taken = any(one["name"] == alias["name"] and other != uuid for other, one in self.aliases.items())

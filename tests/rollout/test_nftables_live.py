@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from arrowslit.mail.address_range import address_set, parse_range
+from arrowslit.rollout.commands import Commands
 from arrowslit.rollout.nft_program import Nft
 from arrowslit.rollout.nftables import NftablesPoint
 from arrowslit.rollout.point import ChangedMeanwhileError, RolloutError
@@ -39,7 +40,7 @@ def net() -> Iterator[Outside]:
 @pytest.fixture
 def point(net: Outside) -> Iterator[NftablesPoint]:
     program = process.by_loader("nftables", "usr/sbin/nft")
-    made = NftablesPoint(Nft(program, net.machine.prefix))
+    made = NftablesPoint(Nft(program, Commands(net.machine.prefix)))
     yield made
     made.nft.load("flush ruleset\n")
 

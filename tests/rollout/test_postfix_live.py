@@ -166,6 +166,34 @@ def test_drift_of_settings_is_named(mail: Machine, point: PostfixPoint, change: 
     assert not point.differs(rules(SMALL), PLACE)
 
 
+COPIES = {"small": "smtpd_data_restrictions", "at-connect": "smtpd_client_restrictions"}
+
+
+@pytest.mark.parametrize("sample", sorted(COPIES))
+def test_a_list_of_others_that_changes_after_it_was_copied_is_drift(
+    mail: Machine, point: PostfixPoint, sample: str
+) -> None:
+    text, setting = {**POLICIES, **MAIL_POLICIES}[sample], COPIES[sample]
+    mail.run("/usr/sbin/postconf", "-e", f"{setting} = reject_unauth_pipelining")
+    put(point, text)
+    assert not point.differs(rules(text), PLACE)
+    for change in (f"{setting} = reject_unauth_pipelining, check_client_access inline:{{203.0.113.4=REJECT}}",
+                   f"arrowslit_{setting[6:-13]}_then = permit"):  # fmt: skip
+        mail.run("/usr/sbin/postconf", "-e", change.replace("_client_then", "_connect_then"))
+        (says,) = point.differs(rules(text), PLACE).says
+        assert says.startswith(f"{setting} was changed since it was copied behind ours")
+        put(point, text)
+        assert not point.differs(rules(text), PLACE)
+    assert mail.said(["203.0.113.4"], TO)["203.0.113.4"][0].startswith("250" if "data" in setting else "554")
+
+
+def test_a_list_of_the_service_itself_is_copied_whatever_main_cf_says(mail: Machine, point: PostfixPoint) -> None:
+    mail.run("/usr/sbin/postconf", "-P", "smtp/inet/smtpd_data_restrictions=reject_unauth_pipelining")
+    put(point, SMALL)
+    mail.run("/usr/sbin/postconf", "-e", "smtpd_data_restrictions = reject_multi_recipient_bounce")
+    assert not point.differs(rules(SMALL), PLACE)
+
+
 def test_drift_of_tables_is_told_as_addresses(mail: Machine, point: PostfixPoint) -> None:
     put(point, SMALL)
     token = point.look().token

@@ -187,7 +187,7 @@ def test_drift_is_told_once_until_it_is_over(machine: Machine) -> None:
         machine.agent._looked.clear()
         with pytest.raises(RolloutError, match="no longer what was applied") as caught:
             machine.turn()
-        machine.agent._tell("firewall", str(caught.value))
+        machine.agent.tell("firewall", str(caught.value))
     assert len(machine.said) == 1
     machine.point.path.write_text(good)
     machine.agent._looked.clear()
@@ -196,7 +196,7 @@ def test_drift_is_told_once_until_it_is_over(machine: Machine) -> None:
     machine.agent._looked.clear()
     with pytest.raises(RolloutError) as caught:
         machine.turn()
-    machine.agent._tell("firewall", str(caught.value))
+    machine.agent.tell("firewall", str(caught.value))
     assert len(machine.said) == 2
 
 

@@ -110,10 +110,11 @@ def test_a_search_finds_what_fits_newest_first_in_pages(
     database.decisions.take(lines(records))
     monkeypatch.setattr(look, "_FEW", few)
     monkeypatch.setattr(look, "_SMALLEST_WINDOW", few)
+    patient = Decisions(database.decisions._days, seconds=600.0)
     for _ in range(60):
         query = _query(chance)
         expected = sorted((record.time, record.id) for record in records if _fits(record, query))
-        assert _all(database.decisions, query) == expected, query
+        assert _all(patient, query) == expected, query
 
 
 def test_a_search_that_stops_early_says_where_and_goes_on_there(

@@ -69,6 +69,17 @@ MAIL_POLICIES: dict[str, str] = {
     "at-connect": HEAD + NET + DELIVERY_NET + SERVER + 'refuse_at = "connect"\n' + CONNECT + RELAY,
     "at-connect-for-now": HEAD + NET + SERVER + 'refuse_at = "connect"\nmode = "defer"\n' + CONNECT + RELAY,
     "at-connect-observe": HEAD + NET + SERVER + 'refuse_at = "connect"\nmode = "observe"\n' + CONNECT + RELAY,
+    "relay-for-all-but-and-delivery": HEAD
+    + NET
+    + DELIVERY_NET
+    + SERVER
+    + CONNECT
+    + DELIVERY
+    + """
+[virtual_servers.default.relay_restrictions]
+mode = "all_except_listed"
+all_except_listed = [ { group = "203.0.113.128/25" }, { computer = "203.0.113.70" } ]
+""",
     "relay-for-all-but": HEAD
     + NET
     + SERVER

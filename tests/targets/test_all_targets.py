@@ -7,7 +7,6 @@ ARROWSLIT_WRITE=1 to write them, and read them.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from hypothesis import strategies as st
 
 from arrowslit.mail.address import IPAddress
 from arrowslit.policy.model import Policy
-from arrowslit.policy.parts import ENFORCE, OBSERVE
-from arrowslit.targets.gaps import GAPS, Term
+from arrowslit.targets.gaps import GAPS, Grant, Term
 from arrowslit.targets.register import MODULES, target
 from arrowslit.targets.target import Compiled, Place, PlaceError
 from tests.targets.models import MODELS
@@ -33,6 +31,11 @@ DECIDING = [name for name in NAMES if target(name).scope]
 BESIDE = [name for name in NAMES if name not in DECIDING]
 SILENT = [name for name in NAMES if name not in {"sheet", "sheet-markdown"}]
 """Those that say nothing of a policy outside comments; the sheets show notes (see test_sheet)."""
+CLOSES = {
+    *("nftables", "iptables", "ufw", "firewalld", "windows-firewall", "mikrotik", "cisco-ios", "cisco-asa", "openwrt"),
+    *("nftables-router", "juniper", "iptables-docker", "paloalto", "sheet", "sheet-markdown"),
+}
+"""Those that leave nobody who comes in from outside, whatever other rules say."""
 ABOUT_CLIENTS = {Term.SIZE.value, Term.IPV6.value, Term.ADDRESS.value}
 """Gaps of a text's own by which a client may be kept out, or let in where they widen."""
 
@@ -42,11 +45,6 @@ def compare(name: str, policy: Policy, made: Compiled, addresses: list[str]) -> 
     text = made.text
     admits = MODELS[name](text)
     four_only = Term.IPV6 not in target(name).terms
-    observes_badly = Term.OBSERVE not in target(name).terms and policy.virtual_servers["default"].mode == OBSERVE
-    if observes_badly:
-        # A gap: with a waiver, whoever can't only count refuses at once, or does nothing.
-        servers = {key: replace(server, mode=ENFORCE) for key, server in policy.virtual_servers.items()}
-        policy = replace(policy, virtual_servers=servers)
     keeps_out = any(not gap.widens and gap.name in ABOUT_CLIENTS for gap in made.body.gaps)
     lets_in = any(gap.widens and gap.name in ABOUT_CLIENTS for gap in made.body.gaps)
     for one in addresses:
@@ -56,9 +54,32 @@ def compare(name: str, policy: Policy, made: Compiled, addresses: list[str]) -> 
             continue  # a gap: whoever is kept out is allowed to be
         if (keeps_out and wanted) or (lets_in and not wanted):
             continue  # a gap that this very text names
-        if observes_badly and admits(address):
-            continue
         assert admits(address) is wanted, f"{name}: {one} {'may' if wanted else 'may not'} connect\n{text}"
+
+
+def observing(text: str) -> str:
+    """The same policy, which only observes."""
+    header, mode = "[virtual_servers.default]\n", 'mode = "observe"\n'
+    return text.replace(header, header + mode) if header in text else f"{text}\n{header}{mode}"
+
+
+OBSERVING = {name: observing(text) for name, text in POLICIES.items() if name != "observe"}
+
+
+@pytest.mark.parametrize("name", DECIDING)
+@pytest.mark.parametrize("sample", sorted(OBSERVING))
+def test_who_observes_refuses_nobody(name: str, sample: str) -> None:
+    """Whoever can count counts; with the gap waived, whoever can't does nothing to the traffic, and says so."""
+    own, text = target(name), OBSERVING[sample]
+    found = made(name, text)
+    cannot = Term.OBSERVE not in own.terms
+    assert ("observe-mode" in {gap.name for gap in made(name, text, waive=False).gaps}) is cannot
+    refused_nobody = "nothing is set, and nobody is refused" if own.scope == {Grant.CONNECT} else "are not refused"
+    assert ("can't count" in found.text or "nobody is counted" in found.text) is cannot
+    assert (refused_nobody in found.text) or not cannot
+    admits = MODELS[name](found.text)
+    for one in map(ip_address, edges(policy_of(text))):
+        assert admits(one) or (one.version == 6 and Term.IPV6 not in own.terms), f"{name}: {one}\n{found.text}"
 
 
 @pytest.mark.parametrize("name", DECIDING)
@@ -83,6 +104,36 @@ def entries(draw: st.DrawFn) -> str:
         return f'{{ group = "{address}/{draw(st.integers(8, address.max_prefixlen))}" }}'
     last = type(address)(min(int(address) + draw(st.integers(0, 70_000)), 2**address.max_prefixlen - 1))
     return f'{{ range = "{address}-{last}" }}'
+
+
+ONLY_PERMIT = {"aws", "terraform", "cloudformation"}
+"""A security group has no rule that refuses."""
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_it_says_what_nobody_comes_to_here(name: str) -> None:
+    own = target(name)
+    (said,) = [note for note in made(name, POLICIES["nobody"]).notes if note.startswith("nobody may connect: ")]
+    assert ("refuses nobody" in said) is (name in ONLY_PERMIT)
+    assert ("closes the port" in said) is (own.scope == {Grant.CONNECT} and name in CLOSES)
+    assert ("mail" in said) is (own.scope != {Grant.CONNECT} or name.startswith("exchange-online"))
+    for sample in set(POLICIES) - {"nobody"}:
+        assert not [note for note in made(name, POLICIES[sample]).notes if "nobody may connect" in note]
+    assert not [note for note in made(name, OBSERVING["nobody"]).notes if "nobody may connect" in note]
+
+
+def test_who_knows_names_is_open_to_them() -> None:
+    text = POLICIES["nobody"].replace("only_listed = []", 'only_listed = [ { domain = "mail.filter.example" } ]')
+    for name in DECIDING:
+        closed = any("nobody may connect" in note for note in made(name, text).notes)
+        assert closed is (Term.DOMAIN not in target(name).terms), name
+
+
+def test_who_knows_recipients_names_the_exceptions() -> None:
+    text = POLICIES["nobody"] + '[virtual_servers.default]\nrecipient_exceptions = ["postmaster@example.org"]\n'
+    for name in DECIDING:
+        (said,) = [note for note in made(name, text).notes if note.startswith("nobody may connect: ")]
+        assert ("exceptions" in said) is (Term.EXCEPTIONS in target(name).terms), name
 
 
 @pytest.mark.parametrize("name", DECIDING)

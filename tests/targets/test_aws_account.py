@@ -116,3 +116,23 @@ def test_what_was_closed_is_written_down_first(aws: Account, group: str, tmp_pat
     assert admitted(aws, group) == set()
     kept = json.loads((aws.folder / f"arrowslit-{group}/rules.json").read_text())
     assert {rule.get("CidrIpv4") or rule.get("CidrIpv6") for rule in kept["SecurityGroupRules"]} >= WIDE
+
+
+def test_to_observe_sets_nothing(aws: Account, group: str) -> None:
+    assert "nothing was set" in step(aws, "observe", "apply", group)
+    assert admitted(aws, group) == WIDE
+    done = aws.script(made("aws", POLICIES["observe"]).text, "close", SECURITY_GROUP=group)
+    assert (done.returncode, "nothing is closed" in done.stderr) == (1, True)
+    assert admitted(aws, group) == WIDE
+
+
+def test_to_observe_opens_what_was_closed_and_cuts_nobody_off(aws: Account, group: str) -> None:
+    step(aws, "small", "apply", group)
+    step(aws, "small", "close", group)
+    before = admitted(aws, group)
+    done = aws.script(made("aws", POLICIES["observe"]).text, "check", SECURITY_GROUP=group)
+    assert (done.returncode, "still closed" in done.stderr) == (1, True)
+    for _ in range(2):
+        step(aws, "observe", "apply", group)
+        assert admitted(aws, group) == before | WIDE
+    assert "also open on 25" in step(aws, "observe", "check", group)

@@ -42,6 +42,9 @@ def test_a_parser_of_terraform_reads_the_same(sample: str) -> None:
                     rules.append(values["prefix_list_id"])
     assert rules == [f"${{aws_ec2_managed_prefix_list.{name}.id}}" for name in found]
     nets = [ip_network(one) for cidrs in found.values() for one in cidrs]
-    policy = policy_of(POLICIES[sample].replace('mode = "observe"', ""))
+    if sample == "observe":
+        assert not nets  # it can't count, so it has nothing
+        return
+    policy = policy_of(POLICIES[sample])
     for one in edges(policy):
         assert any(ip_address(one) in net for net in nets) is may_connect(policy, one)

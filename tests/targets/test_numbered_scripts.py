@@ -156,7 +156,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Cloud:
 
 
 CLIENTS = sorted({one for name in ("small", "everybody-but", "ipv6-only") for one in edges(policy_of(POLICIES[name]))})
-WAY = ["small", "everybody-but", "ipv6-only", "nobody", "everybody", "small"]
+WAY = ["small", "observe", "everybody-but", "observe", "ipv6-only", "nobody", "everybody", "small"]
 
 
 def test_no_step_opens_more_or_cuts_off_who_is_listed(cloud: Cloud) -> None:

@@ -17,6 +17,7 @@ from arrowslit.cli.output import escaped
 from arrowslit.cli.settings import required
 from arrowslit.gateway.notify import Notify
 from arrowslit.rollout.agent import Agent
+from arrowslit.rollout.agent_process import AgentProcess
 from arrowslit.rollout.in_force import InForce
 from arrowslit.rollout.point import RolloutError
 
@@ -55,7 +56,7 @@ async def _run(agent: Agent) -> int:
         _say("the agent is ready")
         notify.ready()
 
-    await agent.run(ready, stop)
+    await AgentProcess(agent).run(ready, stop)
     return ExitCode.DONE
 
 

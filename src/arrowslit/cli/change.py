@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from arrowslit.documents.site import Site
     from arrowslit.mail.address_set import AddressSet
     from arrowslit.policy.model import Policy
-    from arrowslit.policy.rehearsal import Rehearsal
     from arrowslit.store.database import Database
     from arrowslit.store.values import Head, NetworkState, NodeState
+    from arrowslit.traffic.rehearsal import Rehearsal
 
 _NODES_SECONDS: Final = 10.0
 _ALIVE_SECONDS: Final = 30.0
@@ -227,7 +227,7 @@ def _ask(rehearsal: Rehearsal, whole: bool, wish: Wish, output: Output) -> None:
     if not output.as_json:
         for line in rehearsed_lines(rehearsal, whole):
             output.note(line)
-    doubtful = rehearsal.refused > 0 and wish.confirm_within is None and not wish.yes
+    doubtful = bool(rehearsal.newly_refused) and wish.confirm_within is None and not wish.yes
     if doubtful and sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm("Apply it all the same?", abort=True, err=True)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from arrowslit.cli.client_table import group_lines, rehearsal_json
 from arrowslit.cli.output import escaped
+from arrowslit.traffic.rehearsal import GROUPS, NEWLY_PERMITTED, NEWLY_REFUSED
 
 if TYPE_CHECKING:
-    from arrowslit.policy.rehearsal import Difference, Rehearsal
     from arrowslit.store.values import Head, NodeState
+    from arrowslit.traffic.rehearsal import Rehearsal
 
 _SHOWN: Final = 10
 _DAY: Final = 86_400.0
@@ -17,57 +19,23 @@ _DAY: Final = 86_400.0
 
 def rehearsal_lines(rehearsal: Rehearsal, whole: bool, now: float) -> list[str]:
     """Head line and the clients that would hear something else, the most frequent first."""
-    days = 0.0 if rehearsal.since is None else max(now - rehearsal.since, 0.0) / _DAY
-    if not rehearsal.looked_at:
+    days = 0.0 if rehearsal.first is None else max(now - rehearsal.first, 0.0) / _DAY
+    if not rehearsal.attempts:
         return ["rehearsed  no mail is on record that it could be tried on"]
     reach = f"the last {days:.0f} days" if days >= 1 else "the last hours"
     stopped = "" if whole else " (the rest took too long)"
     lines = [
-        f"rehearsed  {rehearsal.looked_at} messages of {reach}{stopped}: {rehearsal.refused} newly refused, "
-        f"{rehearsal.permitted} newly permitted"
+        f"rehearsed  {rehearsal.messages} messages of {reach}{stopped}: {rehearsal.counted(NEWLY_REFUSED)} newly "
+        f"refused, {rehearsal.counted(NEWLY_PERMITTED)} newly permitted"
     ]
-    lines += _clients("refused", rehearsal.newly_refused)
-    lines += _clients("permitted", rehearsal.newly_permitted)
-    if rehearsal.uncertain:
-        lines.append(f"uncertain  {rehearsal.uncertain} rest on what was not looked up then, such as client names")
-    return lines
-
-
-def _clients(what: str, found: dict[str, Difference]) -> list[str]:
-    ordered = sorted(found.values(), key=lambda one: (-one.count, one.client))
-    lines = [
-        f"{what:<9}  {one.count:>6}  {one.client:<39}  {one.reason}  {_day(one.last)}  {escaped(one.recipient)}"
-        for one in ordered[:_SHOWN]
-    ]
-    if len(ordered) > _SHOWN:
-        lines.append(f"{what:<9}  and {len(ordered) - _SHOWN} more clients")
+    for group in GROUPS:
+        lines += group_lines(rehearsal, group, _SHOWN)
     return lines
 
 
 def rehearsed(rehearsal: Rehearsal, whole: bool) -> dict[str, Any]:
     """The rehearsal as JSON."""
-    return {
-        "looked_at": rehearsal.looked_at,
-        "whole": whole,
-        "since": rehearsal.since,
-        "uncertain": rehearsal.uncertain,
-        "newly_refused": _json(rehearsal.newly_refused),
-        "newly_permitted": _json(rehearsal.newly_permitted),
-    }
-
-
-def _json(found: dict[str, Difference]) -> list[dict[str, Any]]:
-    ordered = sorted(found.values(), key=lambda one: (-one.count, one.client))
-    return [
-        {
-            "client": one.client,
-            "count": one.count,
-            "reason": one.reason,
-            "last": one.last,
-            "recipient": one.recipient,
-        }
-        for one in ordered
-    ]
+    return {"whole": whole, **rehearsal_json(rehearsal)}
 
 
 def applied(head: Head, nodes: list[NodeState]) -> dict[str, Any]:
@@ -108,7 +76,3 @@ def applied_lines(head: Head, nodes: list[NodeState]) -> tuple[list[str], list[s
         if node.revision != head.revision
     ]
     return [line], problems
-
-
-def _day(moment: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(moment))

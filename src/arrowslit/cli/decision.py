@@ -140,9 +140,10 @@ def watch(seconds: float | None, settings_path: Path | None, output: Output, **g
     """
     from arrowslit.cli.decision_news import News  # noqa: PLC0415
 
-    end = None if seconds is None else time.monotonic() + seconds
     cut = False
     with open_store(settings_path, output) as database:
+        # Opening a store takes its time on a busy machine, which is not the reader's.
+        end = None if seconds is None else time.monotonic() + seconds
         news = News(database.decisions, query(given), time.time())
         if not output.as_json:
             output.note(aligned(COLUMNS, USUAL))

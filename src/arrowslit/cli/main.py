@@ -27,6 +27,7 @@ _COMMANDS = {
     "undo": Lazy("arrowslit.cli.confirm:undo", "Go back to the policy before."),
     "entry": Lazy("arrowslit.cli.entry:entry", "Who is listed where; add and remove."),
     "doctor": Lazy("arrowslit.cli.doctor:doctor", "What must be right before locking."),
+    "inventory": Lazy("arrowslit.cli.inventory:inventory", "Who delivers to us, from past logs."),
     "decision": Lazy("arrowslit.cli.decision:decision", "What was decided about whom, and why."),
     "session": Lazy("arrowslit.cli.session:session", "Sessions that are open now."),
     "network": Lazy("arrowslit.cli.network:network", "Networks, their sources, held changes."),

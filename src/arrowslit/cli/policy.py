@@ -23,6 +23,8 @@ from arrowslit.documents.site import Site
         "lint": Lazy("arrowslit.cli.policy:lint", "What is wrong or doubtful in it."),
         "test": Lazy("arrowslit.cli.policy:test", "Whether its expectations hold."),
         "show": Lazy("arrowslit.cli.policy:show", "The policy as it was understood."),
+        "rehearse": Lazy("arrowslit.cli.policy_rehearse:rehearse", "What it would have done to past traffic."),
+        "import": Lazy("arrowslit.cli.policy_import:import_", "A policy from another server's settings."),
         "diff": Lazy("arrowslit.cli.policy_change:diff", "What differs between two policies."),
         "apply": Lazy("arrowslit.cli.policy_change:apply", "Make it the active policy of all nodes."),
         "history": Lazy("arrowslit.cli.policy_change:history", "Who changed it when."),

@@ -17,7 +17,7 @@ from arrowslit.cli.output import Output, Style, escaped, painted
 from arrowslit.cli.settings import settings_of
 from arrowslit.cli.times import DURATION
 from arrowslit.gateway.control import NodeUnreachable, request
-from arrowslit.rollout.agent import SOCKET
+from arrowslit.rollout.agent_process import SOCKET
 
 _SECONDS = 300.0
 

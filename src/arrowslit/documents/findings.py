@@ -41,6 +41,10 @@ FINDINGS: Final[dict[str, About]] = {
         "A listener or an expectation names a virtual server that the policy does not have."
     ),
     "unknown-target": _keeps_out("An enforcement point names a target that the policy can't be compiled to."),
+    "duplicate-device": _keeps_out(
+        "Two enforcement points are for one device over its API, or for one security group. Our lists and rules there "
+        "have one name, whatever the interface and the ports, so the two would overwrite each other."
+    ),
     "source-missing": About(
         Severity.WARNING,
         "A file that the policy names is not there or cannot be read. The policy is used without it: a network has "

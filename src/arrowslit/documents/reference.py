@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from arrowslit.documents import reference_formats
 from arrowslit.documents.alarms import ALARMS
 from arrowslit.documents.declare import declaration, default_text
 from arrowslit.documents.settings import TABLES, EnforcementPoint, ListenerSettings
@@ -50,6 +51,8 @@ def pages() -> dict[str, str]:
             "by name (`[[waivers]]` with `target` and `gap`); what is waived stands in the head of every text.",
         ),
         "replies.md": _replies(),
+        "logs.md": _logs(),
+        "imports.md": _imports(),
     }
 
 
@@ -60,6 +63,16 @@ def _page(title: str, intro: str, *sections: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _logs() -> str:
+    (title, intro, head, rows), (within, what, names, programs) = reference_formats.logs()
+    return _page(title, intro, _table(head, rows), f"## {within}", what, _table(names, programs))
+
+
+def _imports() -> str:
+    title, intro, head, rows = reference_formats.imports()
+    return _page(title, intro, _table(head, rows))
 
 
 def _settings() -> str:

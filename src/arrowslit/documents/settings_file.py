@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from arrowslit.documents.devices import check_devices
 from arrowslit.documents.files import Placed
 from arrowslit.documents.parsed import read_document
 from arrowslit.documents.reader import Reader
@@ -111,6 +112,8 @@ def _points(reader: Reader, root: Table) -> dict[str, EnforcementPoint]:
         if inner is not None:
             points[point.key] = reader.read(EnforcementPoint, inner, key)
             _check_target(reader, points[point.key], inner, key)
+    if table is not None:
+        check_devices(reader, points, table)
     return points
 
 

@@ -9,7 +9,7 @@ import time
 
 from arrowslit.mail.reply import Reply
 from arrowslit.observe.queue_id import queue_id
-from arrowslit.observe.record import Record, to_intent
+from arrowslit.observe.record import RECIPIENTS, Record, to_intent
 from arrowslit.policy.decision import Action as PolicyAction
 from arrowslit.session.actions import Note, NoteKind, OutcomeKind
 from arrowslit.session.session import Session
@@ -81,7 +81,15 @@ class Recorder:
             next_hop_reply=_said(outcome.said) if outcome and outcome.said else None,
             queue_id=queue_id(outcome.said.text) if outcome and outcome.said else None,
             seconds=session.node.moment.monotonic - transaction.started if transaction else None,
+            forward_paths=_several(transaction) if note.rcpt is None else None,
+            certificate_names=tuple(sorted(certificate.names)) if certificate else None,
         )
+
+
+def _several(transaction: Transaction | None) -> tuple[str, ...] | None:
+    if transaction is None or len(transaction.accepted) < 2:
+        return None
+    return tuple(one.forward_path.text for one in transaction.accepted[:RECIPIENTS])
 
 
 def _action(note: Note) -> str:

@@ -19,11 +19,14 @@ from typing import Any, Final, NamedTuple
 
 from arrowslit.observe.queue_id import queue_id
 
-__all__ = ["INTENT_OCTETS", "VERSION", "Record", "from_json", "queue_id", "to_intent", "to_json"]
+__all__ = ["INTENT_OCTETS", "RECIPIENTS", "VERSION", "Record", "from_json", "queue_id", "to_intent", "to_json"]
 
 VERSION: Final = 1
 INTENT_OCTETS: Final = 1000
 """The longest that `to_intent` gives (a slot of `gateway.intents` holds it)."""
+
+RECIPIENTS: Final = 100
+"""How many recipients of one message a record names."""
 
 _REMEMBERED: Final = 1024
 _CUT: Final = 60
@@ -83,6 +86,10 @@ class Record(NamedTuple):
     """Codes and text that the next hop said."""
     queue_id: str | None = None
     seconds: float | None = None
+    forward_paths: tuple[str, ...] | None = None
+    """All recipients of a message that had several, at most RECIPIENTS; `forward_path` is the first."""
+    certificate_names: tuple[str, ...] | None = None
+    """The DNS names of the certificate; none where its chain was not verified. None where none was shown."""
 
 
 _fixed: dict[tuple[Any, ...], str] = {}
@@ -111,6 +118,8 @@ def to_json(record: Record) -> bytes:  # noqa: PLR0912  one test a field, unroll
         next_hop_reply,
         queue,
         seconds,
+        forward_paths,
+        certificate_names,
     ) = record[_FIXED_FIELDS:]
     line = f'{{"v":1,"time":{time:.3f},"id":{quote(transaction)}{fixed}'
     if client_address is not None:
@@ -145,6 +154,10 @@ def to_json(record: Record) -> bytes:  # noqa: PLR0912  one test a field, unroll
         line += f',"queue_id":{quote(queue)}'
     if seconds is not None:
         line += f',"seconds":{seconds:.3f}'
+    if forward_paths is not None:
+        line += f',"forward_paths":{json.dumps(forward_paths)}'
+    if certificate_names is not None:
+        line += f',"certificate_names":{json.dumps(certificate_names)}'
     if "\\ud" in line or "\\u0000" in line:
         cleaned = clean(record)
         if cleaned != record:
@@ -156,7 +169,13 @@ def clean(record: Record) -> Record:
     """`record` with NUL and halves of surrogate pairs in its texts replaced: strict JSON readers refuse a line
     that bears them, and the record would be lost to them.
     """
-    return Record._make(_clean(value) if isinstance(value, str) else value for value in record)
+    return Record._make(_cleaned(value) for value in record)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean(value)
+    return tuple(_clean(one) for one in value) if isinstance(value, tuple) else value
 
 
 def _clean(text: str) -> str:
@@ -183,6 +202,9 @@ def from_json(line: bytes | str) -> Record:
     if not isinstance(found, dict) or found.get("v") != VERSION:
         raise ValueError(f"no record of version {VERSION}")
     found["repeats"] = found.pop("count", 1)
+    for name in ("forward_paths", "certificate_names"):
+        if name in found:
+            found[name] = tuple(found[name])
     return Record(**{name: found[name] for name in Record._fields if name in found})
 
 

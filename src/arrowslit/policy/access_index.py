@@ -125,7 +125,7 @@ class AccessIndex:
         statuses: list[Status] = []
         address = facts.client_address
         if not isinstance(address, Unknown):
-            candidates = self._at(address)
+            candidates = self.at(address)
             if candidates and candidates[0].plain:
                 return candidates[0].found
         elif self._has_addresses:
@@ -161,7 +161,8 @@ class AccessIndex:
                 statuses.append(status)
         return _sum_up(statuses, waiting)
 
-    def _at(self, address: IPAddress) -> Candidates:
+    def at(self, address: IPAddress) -> Candidates:
+        """The entries that match an address: of those with the same demands, the one written first."""
         value = int(address)
         if isinstance(address, IPv4Address):
             at = bisect_right(self._starts4, value) - 1
@@ -181,12 +182,16 @@ class AccessIndex:
             return None
         keys = {shown.fingerprint}
         for name in shown.names:
-            keys.update(_patterns(name))
+            keys.update(patterns(name))
         return _collect(self._certificates, keys)
 
     def _named(self, facts: Facts) -> Candidates | None:
         name = facts.client_name
-        return _collect(self._names, _patterns(name)) if isinstance(name, str) else None
+        return self.named(name) if isinstance(name, str) else None
+
+    def named(self, name: str) -> Candidates:
+        """The domain entries that match a client name."""
+        return _collect(self._names, patterns(name))
 
     def normalising(self, facts: Facts) -> Status:
         """Whether an entry with `line_ends = "normalise"` matches, whichever entry decided (decisions 9)."""
@@ -198,7 +203,7 @@ class AccessIndex:
         """Every entry that could concern this client, with its status from MAIL on."""
         address = facts.client_address
         if not isinstance(address, Unknown):
-            for one in self._at(address):
+            for one in self.at(address):
                 yield one.entry, condition(one.entry, facts, View.FINAL)
         shown, named = self._shown(facts, View.FINAL), self._named(facts)
         for keys, groups, unknown in (
@@ -306,7 +311,7 @@ def _by_value(placed: Iterable[Placed]) -> dict[str, Candidates]:
     return {value: _first_of_each(ones) for value, ones in grouped.items()}
 
 
-def _patterns(name: str) -> list[str]:
+def patterns(name: str) -> list[str]:
     """The values that match `name`: itself and `*.` before each of its parents (decisions 8)."""
     found = [name]
     at = name.find(".")

@@ -1,7 +1,8 @@
-"""Walks a session's stages and asks `decide` at each: for expectations and explanations.
+"""Walks a session's stages and asks `decide` at each: for expectations, explanations and rehearsals.
 
-A fact that was not given is Unknown at first; where `decide` needs it, it is taken as absent and named, so that the
-answer says what it rests on (policy-semantics, "Facts that are missing"). Never decides by itself.
+A fact that was not given is Unknown at first; where `decide` needs it, `ask` takes it as absent and names it, so that
+the answer says what it rests on (policy-semantics, "Facts that are missing"). `walk` leaves that to whoever asks.
+Never decides by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final
 from arrowslit.mail.mailbox import NULL_REVERSE_PATH
 from arrowslit.policy import reasons
 from arrowslit.policy.decide import decide
-from arrowslit.policy.decision import Decision, Stage
+from arrowslit.policy.decision import Decision, Needs, Stage
 from arrowslit.policy.facts import Facts
 from arrowslit.policy.model import Policy
 
@@ -29,6 +30,7 @@ ABSENT: Final[dict[str, Any]] = {
 }
 
 _ABOUT_CONNECTING: Final = frozenset({reasons.NOT_CONNECT, reasons.ENTRY_NEEDS_TLS, reasons.NAME_UNAVAILABLE})
+_STAGES: Final = (Stage.CONNECT, Stage.HELO, Stage.MAIL, Stage.RECIPIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +47,42 @@ def ask(policy: Policy, facts: Facts, *, to_recipient: bool = True) -> Asked:
 
     Raises KeyError for an unknown virtual server, and ValueError where client address or date are not given.
     """
-    asking = _Asking(policy, facts)
+    absent: dict[str, None] = {}
+    while True:
+        found = walk(policy, facts, to_recipient=to_recipient)
+        if not isinstance(found, Needs):
+            return Asked(found[0], found[1], tuple(absent))
+        missing = sorted(found.facts)
+        if not ABSENT.keys() >= found.facts:
+            raise ValueError(f"not given: {', '.join(missing)}")
+        absent.update(dict.fromkeys(missing))
+        facts = replace(facts, **{name: ABSENT[name] for name in missing})
+
+
+def walk(
+    policy: Policy, facts: Facts, *, to_recipient: bool = True, to_mail: bool = False
+) -> tuple[Decision, tuple[Decision, ...]] | Needs:
+    """The decision that stands for `facts` and those of the stages on the way, or the facts that one of them needs.
+
+    Without `to_recipient` it is only whether the client may connect, or with `to_mail` whether MAIL is taken. Raises
+    KeyError for an unknown virtual server.
+    """
     spliced = policy.virtual_servers[facts.virtual_server].forward is not None
     stages: list[Decision] = []
-    for stage in (Stage.CONNECT, Stage.HELO, Stage.MAIL, Stage.RECIPIENT):
-        stages.append(asking.decide(stage))
-        if _ends(stages[-1], stage) or spliced or (not to_recipient and _connects(stages, stage)):
+    for stage in _STAGES:
+        answer = decide(policy, stage, facts)
+        if isinstance(answer, Needs):
+            return answer
+        stages.append(answer)
+        connects = stage is Stage.MAIL or (not to_mail and stages[-1].reason != reasons.UNDECIDED_UNTIL_TLS)
+        if _ends(answer, stage) or spliced or (not to_recipient and connects):
             break
     last = stages[-1]
-    if not to_recipient and last.reason not in _ABOUT_CONNECTING and not last.permitted:
+    if not to_recipient and not to_mail and last.reason not in _ABOUT_CONNECTING and not last.permitted:
         # A demand of MAIL says nothing of connecting.
         last = stages[-2]
-    return Asked(last, tuple(stages), tuple(asking.absent))
+    return last, tuple(stages)
 
 
 def _ends(decision: Decision, stage: Stage) -> bool:
     return not decision.permitted and decision.told_at <= stage
-
-
-def _connects(stages: list[Decision], stage: Stage) -> bool:
-    """True where nothing later can change the decision on connecting."""
-    return stage is Stage.MAIL or stages[-1].reason != reasons.UNDECIDED_UNTIL_TLS
-
-
-class _Asking:
-    """The facts of one question, as they are filled up."""
-
-    def __init__(self, policy: Policy, facts: Facts) -> None:
-        self._policy = policy
-        self._facts = facts
-        self.absent: dict[str, None] = {}
-
-    def decide(self, stage: Stage) -> Decision:
-        answer = decide(self._policy, stage, self._facts)
-        while not isinstance(answer, Decision):
-            missing = sorted(answer.facts)
-            if not ABSENT.keys() >= answer.facts:
-                raise ValueError(f"not given: {', '.join(missing)}")
-            self.absent.update(dict.fromkeys(missing))
-            self._facts = replace(self._facts, **{name: ABSENT[name] for name in missing})
-            answer = decide(self._policy, stage, self._facts)
-        return answer

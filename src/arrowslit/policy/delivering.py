@@ -22,7 +22,8 @@ from arrowslit.policy.recipient_exceptions import is_exception
 from arrowslit.policy.relaying import relay_rule
 from arrowslit.policy.verdict import Outcome, Verdict
 
-_NEEDS_SIGN_IN: Final = Needs(frozenset({"authenticated_as"}))
+_SIGN_IN: Final = frozenset({"authenticated_as"})
+_NOTHING: Final[frozenset[str]] = frozenset()
 _NEEDS_LISTED: Final = Needs(frozenset({"recipient_listed"}))
 
 
@@ -46,8 +47,9 @@ def deliver(
         verdict = SIGNED_IN if _signed_in(case, relay) else judge(grant, case.facts, FINAL)
         if verdict.outcome is NEEDS:
             return Needs(verdict.needs)
-        if verdict.outcome is not GRANT and _may_have_signed_in(case, relay):
-            return _NEEDS_SIGN_IN
+        missing = _may_yet_deliver(case, relay) if verdict.outcome is not GRANT else None
+        if missing:
+            return Needs(missing)
         rule = relay_rule(case.server, relay) if verdict.signed_in else _delivery_rule(case, grant, verdict)
         if verdict.outcome is not GRANT:
             refusal = _delivery_refusal(case, verdict, rule)
@@ -75,9 +77,14 @@ def _signed_in(case: Case, relay: Verdict) -> bool:
     return relay.signed_in or (may_sign_in and relay.outcome is GRANT and isinstance(case.facts.authenticated_as, str))
 
 
-def _may_have_signed_in(case: Case, relay: Verdict) -> bool:
-    signs_in = case.server.settings.authentication is not None
-    return signs_in and relay.outcome is GRANT and case.facts.authenticated_as is UNKNOWN
+def _may_yet_deliver(case: Case, relay: Verdict) -> frozenset[str]:
+    """The facts by which it could still turn out that the client signed in and may relay, and so may deliver."""
+    who = case.facts.authenticated_as
+    if case.server.settings.authentication is None or not (isinstance(who, str) or who is UNKNOWN):
+        return _NOTHING
+    if relay.outcome is NEEDS:
+        return relay.needs
+    return _SIGN_IN if relay.outcome is GRANT and who is UNKNOWN else _NOTHING
 
 
 def _delivery_rule(case: Case, grant: Grant, verdict: Verdict) -> str:

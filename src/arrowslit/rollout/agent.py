@@ -1,38 +1,38 @@
-"""The agent: the one process that changes enforcement points on this machine, with the rights for that and no others.
+"""What the agent does: it looks after the enforcement points of this machine, by itself and when it is asked to.
 
-It answers on a Unix socket of its own (`gateway.control`), that only its account and root can open. Whoever asks names
-an enforcement point and what to do; the rules always come from the policy in force (`rollout.in_force`). Points that
-`follow` are kept in step with every revision and every refresh of networks. After a restart of the machine settled
-rules are put back where they were forgotten.
+Whoever asks names an enforcement point and what to do; the rules always come from the policy in force
+(`rollout.in_force`). Points that `follow` are kept in step with every revision and every refresh of networks. After a
+restart of the machine settled rules are put back where they were forgotten. One thing is done at a time: see
+`agent_process`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from arrowslit.documents.settings import COUNTERS_SOCKET, EnforcementPoint
-from arrowslit.gateway.control import ControlServer
+from arrowslit.documents.settings import EnforcementPoint
 from arrowslit.gateway.undo_timer import boot_id, since_boot
 from arrowslit.policy.grants import END_OF_LIST
 from arrowslit.rollout.in_force import InForce, Wanted
 from arrowslit.rollout.live import live_point
-from arrowslit.rollout.point import ChangedMeanwhileError, HalfMadeError, LivePoint, RolloutError, Seen, TakesBack
+from arrowslit.rollout.point import (
+    ChangedMeanwhileError,
+    Difference,
+    HalfMadeError,
+    LivePoint,
+    RolloutError,
+    Seen,
+    TakesBack,
+)
 from arrowslit.rollout.record import Record, Records
-from arrowslit.targets.register import target
-from arrowslit.targets.rules import Rules, rules_of
-from arrowslit.targets.target import CONNECT
 
-SOCKET: Final = "agent.sock"
-_TURN: Final = 1.0
 _AGAIN: Final = 60.0
 """Seconds after which a point is looked at again although the policy is the same."""
 
-_COUNT_SECONDS: Final = 5.0
 _SETTLING: Final = 60
 """Seconds that a change for good has to be proved in; an agent that dies meanwhile undoes it when it is back."""
 
@@ -41,75 +41,35 @@ _SHOWN: Final = 20
 
 @dataclass(slots=True)
 class Agent:
-    """`say` takes lines for the operator. One thing is done at a time. `live` stands in for `live_point` in tests."""
+    """`say` takes lines for the operator. `live` stands in for `live_point` in tests."""
 
     in_force: InForce
     folder: Path
     say: Callable[[str], None]
     live: Callable[[EnforcementPoint], LivePoint] | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _looked: dict[str, tuple[str, float]] = field(default_factory=dict)
     _told: dict[str, str] = field(default_factory=dict)
     _followed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _counted: dict[str, Any] = field(default_factory=dict)
-    _count_again: float = 0.0
 
     @property
     def records(self) -> Records:
         """What it remembers."""
         return Records(self.folder)
 
-    async def run(self, ready: Callable[[], None], stop: asyncio.Event) -> None:
-        """Answer and follow until `stop` is set. Raises OSError where the socket can't be made."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o711)  # the socket with the counters is everybody's, all else has rights of its own
-        await self._each(self.restore)
-        server = ControlServer(self.folder / SOCKET, {name: self._verb(name) for name in _VERBS})
-        counters = ControlServer(self.folder / COUNTERS_SOCKET, {"counters": self._counters}, for_everybody=True)
-        await server.start()
-        await counters.start()
-        ready()
-        try:
-            while not stop.is_set():
-                await self._each(self.follow)
-                try:
-                    await asyncio.wait_for(stop.wait(), _TURN)
-                except TimeoutError:
-                    continue
-        finally:
-            server.close()
-            counters.close()
-
-    async def _each(self, do: Callable[[str], None]) -> None:
-        """Do it for every enforcement point; what goes wrong with one is said once and keeps no other back."""
-        try:
-            names = list(self.in_force.settings().enforcement_points)
-        except RolloutError as error:
-            self._tell("", str(error))
-            return
-        for name in names:
-            async with self._lock:
-                try:
-                    await asyncio.to_thread(do, name)
-                except RolloutError as error:
-                    self._tell(name, str(error))
-
-    def _tell(self, name: str, problem: str) -> None:
+    def tell(self, name: str, problem: str) -> None:
+        """Say a problem of an enforcement point, or of none, once until it is another."""
         if self._told.get(name) != problem:
             self._told[name] = problem
             self.say(f"enforcement point {name}: {problem}" if name else problem)
 
-    def _verb(self, name: str) -> Callable[[dict[str, Any]], Any]:
-        async def verb(request: dict[str, Any]) -> dict[str, Any]:
-            async with self._lock:
-                try:
-                    return await asyncio.to_thread(_VERBS[name], self, request)
-                except ChangedMeanwhileError as error:
-                    return {"problem": str(error), "changed": True}
-                except RolloutError as error:
-                    return {"problem": str(error), "changed": False}
-
-        return verb
+    def answer(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+        """What is answered to a request; a problem is one too. `verb` is one of VERBS."""
+        try:
+            return VERBS[verb](self, request)
+        except ChangedMeanwhileError as error:
+            return {"problem": str(error), "changed": True}
+        except RolloutError as error:
+            return {"problem": str(error), "changed": False}
 
     # --- by itself ----------------------------------------------------------------------------------------------
 
@@ -163,12 +123,14 @@ class Agent:
 
     def _follow(self, name: str) -> None:
         wanted = self.in_force.wanted(name)
-        early = _why_not_early(wanted)
         self._followed.pop(name, None)
-        if early:
-            raise RolloutError(early)
-        point, rules = self._point(name), _rules(wanted)
+        if wanted.why_not_early:
+            raise RolloutError(wanted.why_not_early)
+        point, rules = self._point(name), wanted.rules
         seen = point.look()
+        if wanted.sets_nothing:
+            self._leave(name, seen)
+            return
         if not seen.holds or point.differs(rules, wanted.place):
             self._put(name, point, wanted, seen.token, None, "")
             self.say(f"enforcement point {name}: {wanted.origin.named} is in force")
@@ -180,21 +142,21 @@ class Agent:
             "generation": policy.generation,
         }
 
+    def _leave(self, name: str, seen: Seen) -> None:
+        """A policy that only observes, at a place that can't count: what an earlier one set must refuse nobody."""
+        if seen.holds:
+            self.undo({"point": name})
+            self.say(f'enforcement point {name}: the mode is "observe", and it can\'t count: undone')
+
     def _watch(self, name: str) -> None:
         wanted, point = self.in_force.wanted(name), self._point(name)
-        if not self.records.read(name).pending and point.differs(_rules(wanted), wanted.place):
+        if wanted.sets_nothing:
+            return
+        if not self.records.read(name).pending and point.differs(wanted.rules, wanted.place):
             raise RolloutError(f"what is there is no longer what was applied; see: arrowslit target drift {name}")
 
-    async def _counters(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """What the followers have counted; asked of the places every few seconds at most, since anybody may ask."""
-        now = time.monotonic()
-        if now >= self._count_again:
-            self._count_again = now + _COUNT_SECONDS
-            async with self._lock:
-                self._counted = await asyncio.to_thread(self._count)
-        return {"points": self._counted}
-
-    def _count(self) -> dict[str, Any]:
+    def count(self) -> dict[str, Any]:
+        """What the followers have counted by now."""
         counted: dict[str, Any] = {}
         for name, followed in self._followed.items():
             try:
@@ -217,7 +179,8 @@ class Agent:
         """What applying would change; also what has drifted from the policy in force."""
         name = str(request["point"])
         wanted, point = self.in_force.wanted(name), self._point(name)
-        seen, difference = point.look(), point.differs(_rules(wanted), wanted.place)
+        seen = point.look()
+        difference = _left(seen) if wanted.sets_nothing else point.differs(wanted.rules, wanted.place)
         return {
             **self._shown(self.records.read(name), seen),
             "wanted": wanted.origin.named,
@@ -273,6 +236,11 @@ class Agent:
         self, name: str, point: LivePoint, wanted: Wanted, token: str, seconds: int | None, connection: str
     ) -> Seen:
         text, named = wanted.compiled.text, wanted.origin.named
+        if wanted.sets_nothing:
+            raise RolloutError(
+                f'the mode is "observe", and {wanted.compiled.target} can\'t count: there is nothing to apply; what'
+                f" holds there is taken back by: arrowslit target undo {name}"
+            )
         before = self.records.read(name)
         if before.pending and since_boot() < before.deadline:
             raise RolloutError(f"{before.pending_named} is pending: confirm or undo it first")
@@ -282,7 +250,7 @@ class Agent:
                          connection=connection, boot=boot_id(), deadline=deadline)  # fmt: skip
         self.records.write(name, record)
         try:
-            seen = point.apply(_rules(wanted), wanted.place, token, seconds)
+            seen = point.apply(wanted.rules, wanted.place, token, seconds)
         except HalfMadeError:
             self.records.write(name, replace(record, deadline=since_boot()))
             raise
@@ -308,7 +276,7 @@ class Agent:
         }
 
 
-_VERBS: Final = {
+VERBS: Final = {
     "look": Agent.look,
     "plan": Agent.plan,
     "apply": Agent.apply,
@@ -322,21 +290,9 @@ def _take_back(point: LivePoint) -> Seen:
     return point.take_back() if isinstance(point, TakesBack) else point.undo()
 
 
-def _rules(wanted: Wanted) -> Rules:
-    return rules_of(wanted.origin.policy, wanted.origin.server, wanted.origin.date)
-
-
-def _why_not_early(wanted: Wanted) -> str:
-    """Why dropping early would take away what the policy says about later stages (decisions 24); else empty."""
-    server = wanted.origin.policy.virtual_servers[wanted.origin.server]
-    if target(wanted.compiled.target).scope != CONNECT:
-        return ""  # a mail server refuses as late as the policy says
-    if server.refuse_at != "connect" and server.forward != "splice":
-        return (
-            f'{server.name} has refuse_at = "recipient": a follower would drop before anybody knows whose mail it is,'
-            ' so it is off; write refuse_at = "connect", or apply it by hand'
-        )
-    return ""
+def _left(seen: Seen) -> Difference:
+    """What is wrong with what holds where nothing should."""
+    return Difference(says=("the mode is observe: what holds there still refuses, until it is undone",) * seen.holds)
 
 
 def _texts(addresses: Any) -> list[str]:

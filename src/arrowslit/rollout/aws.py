@@ -11,40 +11,16 @@ Who is connected already stays connected. Tried against moto and a recorded prot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from ipaddress import ip_network
-from typing import Any, Final
+from dataclasses import dataclass
 
-from arrowslit.mail.address_set import EMPTY, AddressSet
 from arrowslit.policy.parts import OBSERVE
 from arrowslit.rollout.aws_api import AT_ONCE, FAMILIES, AwsApi, Data, PrefixList
-from arrowslit.rollout.edges import token_of, written
+from arrowslit.rollout.aws_place import Account, opens_to_everybody, read_account, saved, wide_rules
+from arrowslit.rollout.edges import written
 from arrowslit.rollout.kept import Kept, KeptFile
 from arrowslit.rollout.point import ChangedMeanwhileError, Difference, HalfMadeError, RolloutError, Seen
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import Place
-
-_EVERYBODY: Final = {"CidrIpv4": "0.0.0.0/0", "CidrIpv6": "::/0"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The group and our lists. `ports` are those that a rule of ours opens, by family."""
-
-    rules: list[Data]
-    lists: dict[str, PrefixList | None]
-    token: str
-
-    def own(self, family: str) -> dict[int, Data]:
-        """Our rules of a family by their port."""
-        one = self.lists[family]
-        found = [rule for rule in self.rules if one is not None and rule.get("PrefixListId") == one.id]
-        return {rule["FromPort"]: rule for rule in found if rule["FromPort"] == rule["ToPort"]}
-
-    def listed(self, ports: tuple[int, ...]) -> AddressSet:
-        """Whom our rules let in on all ports."""
-        lists = (one for family, one in self.lists.items() if one is not None and self.own(family).keys() >= set(ports))
-        return EMPTY.union(*(one.listed for one in lists))
 
 
 @dataclass(slots=True)
@@ -62,7 +38,8 @@ class AwsPoint:
         """What is there now."""
         account = self._account()
         holds = any(one is not None for one in account.lists.values())
-        return Seen(account.token, holds, account.listed(self.ports), None, tuple(self._wide(account)))
+        wide = tuple(wide_rules(self.api, account, self.ports))
+        return Seen(account.token, holds, account.listed(self.ports), None, wide)
 
     def differs(self, rules: Rules, place: Place) -> Difference:
         """What these rules would change."""
@@ -127,16 +104,7 @@ class AwsPoint:
 
     # --- seeing -------------------------------------------------------------------------------------------------
 
-    def _account(self) -> _Account:
-        rules = [rule for rule in self.api.rules([self.api.group]) if _opens(rule, self.ports)]
-        lists = {family: self.api.prefix_list(family) for family in FAMILIES}
-        own = {one.id for one in lists.values() if one is not None}
-        ours = sorted((rule["SecurityGroupRuleId"], rule["FromPort"], rule["ToPort"]) for rule in rules
-                      if rule.get("PrefixListId") in own or self._closes(rule))  # fmt: skip
-        token = token_of(ours, [None if one is None else asdict(one) for one in lists.values()])
-        return _Account(rules, lists, token)
-
-    def _difference(self, account: _Account, rules: Rules, place: Place) -> Difference:
+    def _difference(self, account: Account, rules: Rules, place: Place) -> Difference:
         wanted, there = rules.connect.permitted, account.listed(self.ports)
         if all(one is None for one in account.lists.values()):
             return Difference(wanted, says=("no rule of ours holds",))
@@ -147,30 +115,22 @@ class AwsPoint:
             says.append("the ports are others")
         return Difference(wanted.subtract(there), there.subtract(wanted), tuple(says))
 
-    def _missing(self, account: _Account) -> Iterator[tuple[str, int]]:
+    def _missing(self, account: Account) -> Iterator[tuple[str, int]]:
         for family, one in account.lists.items():
             if one is not None and one.entries:
                 yield from ((family, port) for port in self.ports if port not in account.own(family))
 
-    def _wide(self, account: _Account) -> Iterator[str]:
-        own = {one.id for one in account.lists.values() if one is not None}
-        others = self.api.other_groups()
-        rules = [*account.rules, *(self.api.rules(others) if others else ())]
-        for rule in rules:
-            source = rule.get("CidrIpv4") or rule.get("CidrIpv6") or rule.get("PrefixListId") or ""
-            if _opens(rule, self.ports) and source not in own and _strangers(source):
-                port = next(port for port in self.ports if _opens(rule, (port,)))
-                yield f"port {port} is also open to {source} (group {rule['GroupId']}, {rule['SecurityGroupRuleId']})"
+    def _account(self) -> Account:
+        return read_account(self.api, self.ports, close=self.close)
 
     def _closes(self, rule: Data) -> bool:
-        exact = rule["IpProtocol"] in {"tcp", "6"} and rule["FromPort"] == rule["ToPort"]
-        return self.close and exact and any(rule.get(key) == cidr for key, cidr in _EVERYBODY.items())
+        return self.close and opens_to_everybody(rule)
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def _as_it_was(self, account: _Account, kept: Kept) -> tuple[Data, Data]:
+    def _as_it_was(self, account: Account, kept: Kept) -> tuple[Data, Data]:
         """What is kept as the original and as what was before this change."""
-        closed = [_saved(rule) for rule in account.rules if self._closes(rule)]
+        closed = [saved(rule) for rule in account.rules if self._closes(rule)]
         lists = {
             family: None
             if one is None
@@ -180,7 +140,7 @@ class AwsPoint:
         earlier = [one for one in (kept.original or {}).get("closed", ()) if one not in closed]
         return {"closed": [*earlier, *closed]}, {"lists": lists, "closed": closed}
 
-    def _change(self, account: _Account, rules: Rules, closed: list[Data]) -> None:
+    def _change(self, account: Account, rules: Rules, closed: list[Data]) -> None:
         prefixes = written(rules.connect.permitted)
         for family in FAMILIES:
             wanted = {text if "/" in text else f"{text}/{32 if family == '4' else 128}" for text in prefixes
@@ -269,27 +229,3 @@ def _pieces(cidrs: list[str], *, adding: bool) -> Iterator[tuple[list[str], list
     for at in range(0, len(cidrs), AT_ONCE):
         piece = cidrs[at : at + AT_ONCE]
         yield (piece, []) if adding else ([], piece)
-
-
-def _opens(rule: Data, ports: tuple[int, ...]) -> bool:
-    if rule["IpProtocol"] == "-1":
-        return True
-    return rule["IpProtocol"] in {"tcp", "6"} and any(rule["FromPort"] <= port <= rule["ToPort"] for port in ports)
-
-
-def _strangers(source: str) -> bool:
-    """Whether strangers may be among them; another group's members are none."""
-    if source.startswith("pl-"):
-        return True
-    return bool(source) and not ip_network(source).is_private
-
-
-def _saved(rule: Data) -> Data:
-    """What brings a rule back, its description too."""
-    described = {"Description": rule["Description"]} if rule.get("Description") else {}
-    ranges: dict[str, Any] = (
-        {"IpRanges": [{"CidrIp": rule["CidrIpv4"], **described}]}
-        if rule.get("CidrIpv4")
-        else {"Ipv6Ranges": [{"CidrIpv6": rule["CidrIpv6"], **described}]}
-    )
-    return {"port": rule["FromPort"], "source": ranges}

@@ -27,7 +27,9 @@ _PLACED: Final = {"priority": "-14000", "target": "CONTINUE", "ingress-zones": "
 """What the compiled script makes of the policy."""
 
 _FAMILIES: Final = (4, 6)
-_SETS: Final = tuple(f"arrowslit-{mode}-{version}" for mode in ("only", "but") for version in _FAMILIES)
+_SETS: Final = tuple(
+    f"arrowslit-{mode}-{version}{next_}" for mode in ("only", "but") for version in _FAMILIES for next_ in ("", "-next")
+)
 
 Section = dict[str, list[str]]
 """Of a zone or a policy: what is said behind each word, rich rules a line each."""

@@ -17,8 +17,10 @@ from arrowslit.documents.settings import EnforcementPoint, Settings
 from arrowslit.documents.settings_file import LoadedSettings, load_settings
 from arrowslit.documents.site import POLICY_NAME, Site, load_site
 from arrowslit.rollout.point import RolloutError
+from arrowslit.targets.gaps import Term
 from arrowslit.targets.register import target
-from arrowslit.targets.target import Compiled, Origin, Place, PlaceError, compiled
+from arrowslit.targets.rules import Rules, rules_of
+from arrowslit.targets.target import CONNECT, Compiled, Origin, Place, PlaceError, compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,30 @@ class Wanted:
     origin: Origin
     place: Place
     version: str
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the virtual server."""
+        return rules_of(self.origin.policy, self.origin.server, self.origin.date)
+
+    @property
+    def sets_nothing(self) -> bool:
+        """True where nobody is to be refused yet, and the place can't count either."""
+        own = target(self.compiled.target)
+        return self.rules.observes and own.scope == CONNECT and Term.OBSERVE not in own.terms
+
+    @property
+    def why_not_early(self) -> str:
+        """Why dropping early would take away what the policy says about later stages (decisions 24); else empty."""
+        server = self.origin.policy.virtual_servers[self.origin.server]
+        if target(self.compiled.target).scope != CONNECT:
+            return ""  # a mail server refuses as late as the policy says
+        if server.refuse_at != "connect" and server.forward != "splice":
+            return (
+                f'{server.name} has refuse_at = "recipient": a follower would drop before anybody knows whose mail it'
+                ' is, so it is off; write refuse_at = "connect", or apply it by hand'
+            )
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,12 @@ LIVE: Final[dict[str, Callable[[EnforcementPoint, Path], LivePoint]]] = {
 }
 
 
+_INSTEAD: Final = {
+    "iptables-docker": "the target nftables guards published ports live: its gate stands before Docker's translation",
+}
+"""Targets that are not live although one beside them is, and what does the same."""
+
+
 def live_point(point: EnforcementPoint, kept: Path) -> LivePoint:
     """The live enforcement point; `kept` is the file for what its undo needs, where its place does not keep that.
 
@@ -101,5 +107,6 @@ def live_point(point: EnforcementPoint, kept: Path) -> LivePoint:
     """
     if point.target not in LIVE:
         known = ", ".join(LIVE)
-        raise RolloutError(f"{point.target} is only compiled to: arrowslit target compile; live are: {known}")
+        instead = f"; {_INSTEAD[point.target]}" if point.target in _INSTEAD else ""
+        raise RolloutError(f"{point.target} is only compiled to: arrowslit target compile{instead}; live are: {known}")
     return LIVE[point.target](point, kept)

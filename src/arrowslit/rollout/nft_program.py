@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from arrowslit.rollout.commands import Commands, FailedError
 from arrowslit.rollout.point import RolloutError
 
-_SECONDS: Final = 120.0
-_SHOWN: Final = 500
 _NO_SUCH: Final = "No such file or directory"
 
 Objects = list[dict[str, Any]]
@@ -19,10 +17,10 @@ Objects = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Nft:
-    """The program, and what stands before it where it works in another place, such as a network namespace."""
+    """The program, and how commands are run where it works, such as in a network namespace."""
 
     program: Sequence[str] = ("nft",)
-    prefix: Sequence[str] = ()
+    commands: Commands = field(default_factory=Commands)
 
     def load(self, text: str) -> None:
         """Do all that `text` says in one transaction, or nothing. Raises RolloutError."""
@@ -32,7 +30,7 @@ class Nft:
         """The objects of our table; none where it is not there."""
         try:
             return self._objects("list", "table", "inet", name)
-        except RolloutError as error:
+        except FailedError as error:
             if _NO_SUCH in str(error):
                 return []
             raise
@@ -50,7 +48,7 @@ class Nft:
             "sh",
             *self.program,
         )
-        return _objects(_run(argv, text))
+        return _objects(Commands(seconds=self.commands.seconds).run(*argv, given=text))
 
     def ruleset(self) -> Objects:
         """Every object of every table, without the elements of sets."""
@@ -60,7 +58,7 @@ class Nft:
         """Whether the kernel finds an address in a set."""
         try:
             self._run("get", "element", "inet", table, set_, "{", element, "}")
-        except RolloutError as error:
+        except FailedError as error:
             if _NO_SUCH in str(error):
                 return False
             raise
@@ -70,7 +68,7 @@ class Nft:
         return _objects(self._run("-j", *arguments))
 
     def _run(self, *arguments: str, given: str = "") -> str:
-        return _run((*self.prefix, *self.program, *arguments), given)
+        return self.commands.run(*self.program, *arguments, given=given)
 
 
 def _objects(answer: str) -> Objects:
@@ -79,21 +77,3 @@ def _objects(answer: str) -> Objects:
     except (ValueError, KeyError, TypeError):
         raise RolloutError("the answer of nft can't be read") from None
     return [one for one in found if "metainfo" not in one]
-
-
-def _run(argv: Sequence[str], given: str) -> str:
-    try:
-        done = subprocess.run(argv, input=given.encode(), capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
-    except FileNotFoundError:
-        raise RolloutError(f"{argv[0]} is not installed here") from None
-    except subprocess.TimeoutExpired:
-        raise RolloutError(f"nft did not answer in {_SECONDS:.0f} s") from None
-    if done.returncode:
-        raise RolloutError(f"nft: {_first_words(done.stderr)}")
-    return done.stdout.decode("utf-8", "replace")
-
-
-def _first_words(text: bytes) -> str:
-    """What it says of the first error, in one line."""
-    said = " ".join(text.decode("utf-8", "replace").split())
-    return said[:_SHOWN] or "it failed without a word"

@@ -17,32 +17,27 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from arrowslit.mail.address import IPAddress, parse_address
-from arrowslit.mail.address_set import EMPTY, AddressSet
+from arrowslit.mail.address_set import AddressSet
 from arrowslit.policy.parts import OBSERVE
-from arrowslit.rollout.edges import edges, read_set, token_of, written
+from arrowslit.rollout.edges import edges, written
 from arrowslit.rollout.kept import Kept, KeptFile
 from arrowslit.rollout.opnsense_api import Alias, FirewallRule, OpnsenseApi, Source
+from arrowslit.rollout.opnsense_place import (
+    SLOTS,
+    Firewall,
+    address_of,
+    half_done,
+    oddities,
+    read_firewall,
+    servers,
+    wide_rules,
+)
 from arrowslit.rollout.point import ChangedMeanwhileError, Difference, HalfMadeError, RolloutError, Seen
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import Place
 
-SLOTS: Final[tuple[str, ...]] = ("arrowslit_a", "arrowslit_b")
-_PREFIX: Final = "arrowslit_"
 _PROBES: Final = 16
 _TRIES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Firewall:
-    """What is there. `slot` is the alias that every rule of ours has as its source, None where they do not agree."""
-
-    ours: tuple[FirewallRule, ...]
-    others: tuple[FirewallRule, ...]
-    aliases: dict[str, Alias]
-    slot: str | None
-    table: AddressSet
-    token: str
 
 
 @dataclass(slots=True)
@@ -60,11 +55,11 @@ class OpnsensePoint:
 
     def look(self) -> Seen:
         """What is there now."""
-        return self._seen(self._firewall())
+        return self._seen(read_firewall(self.api, self.rule))
 
     def differs(self, rules: Rules, place: Place) -> Difference:  # noqa: ARG002  its rules are the administrator's
         """What these rules would change."""
-        return self._difference(self._firewall(), rules)
+        return self._difference(read_firewall(self.api, self.rule), rules)
 
     def apply(self, rules: Rules, place: Place, token: str, seconds: int | None) -> Seen:
         """Put these rules there; who may not connect any more is cut off."""
@@ -114,58 +109,25 @@ class OpnsensePoint:
         if kept.original is not None:
             self._restore(kept.original["sources"])
             self._clear()
-        elif any(one.source.network in SLOTS for one in self._firewall().ours):
+        elif any(one.source.network in SLOTS for one in read_firewall(self.api, self.rule).ours):
             raise RolloutError(f"{self.kept.path} is gone, so nobody knows what was there before: change it there")
         return self.look()
 
     # --- seeing -------------------------------------------------------------------------------------------------
 
-    def _firewall(self) -> _Firewall:
-        rules = self.api.rules()
-        ours = tuple(one for one in rules if self.rule and one.named == self.rule and one.enabled)
-        aliases = self.api.aliases(_PREFIX)
-        sources = {one.source for one in ours}
-        slots = [one.network for one in sources if one.network in SLOTS]
-        slot = slots[0] if len(sources) == 1 and slots and slots[0] in aliases else None
-        tables = {name: self.api.table(name) for name in SLOTS if name in aliases}
-        token = token_of(
-            [asdict(one) for one in ours],
-            {name: [asdict(alias), written(tables.get(name, EMPTY))] for name, alias in aliases.items()},
-        )
-        others = tuple(one for one in rules if one not in ours)
-        return _Firewall(ours, others, aliases, slot, tables.get(slot or "", EMPTY), token)
-
-    def _seen(self, firewall: _Firewall) -> Seen:
-        wide = (*_half(firewall), *self._wide(firewall))
+    def _seen(self, firewall: Firewall) -> Seen:
+        wide = (*half_done(firewall), *wide_rules(firewall, self.ports, self.interface))
         return Seen(firewall.token, firewall.slot is not None, firewall.table, None, wide)
 
-    def _wide(self, firewall: _Firewall) -> Iterator[str]:
-        for one in firewall.others:
-            port = next((port for port in self.ports if _has(one.port, port)), None)
-            tcp = one.protocol in {"tcp", "tcp/udp", "any", ""}
-            here = not (self.interface and one.interface) or self.interface in one.interface.split(",")
-            if one.enabled and one.passes and one.source.anybody and tcp and here and port is not None:
-                does = f"also forwarded to {one.to}" if one.forwards else "also let in from anywhere"
-                yield f"port {port} is {does} ({one.place})"
-
-    def _difference(self, firewall: _Firewall, rules: Rules) -> Difference:
+    def _difference(self, firewall: Firewall, rules: Rules) -> Difference:
         listed = rules.connect.listed
         if firewall.slot is None:
-            half = next(iter(_half(firewall)), "no rule of ours holds")
+            half = next(iter(half_done(firewall)), "no rule of ours holds")
             return Difference(listed, says=(half if firewall.ours else self._none(),))
-        says = list(self._oddities(firewall, firewall.slot, rules))
+        says = list(oddities(firewall, firewall.slot, rules))
         if listed == firewall.table:
             says += self._probed(firewall.slot, listed, 4)
         return Difference(listed.subtract(firewall.table), firewall.table.subtract(listed), tuple(says))
-
-    def _oddities(self, firewall: _Firewall, slot: str, rules: Rules) -> Iterator[str]:
-        alias = firewall.aliases[slot]
-        if any(one.source.inverted is rules.connect.only_listed for one in firewall.ours):
-            yield "the rules let in the others"
-        if alias.type != "network" or not alias.enabled:
-            yield f"the alias {slot} is not as it was made"
-        elif read_set(list(alias.content), f"the alias {slot}") != firewall.table:
-            yield f"the alias {slot} has other addresses than its table: it was not applied"
 
     def _probed(self, slot: str, listed: AddressSet, most: int) -> Iterator[str]:
         for address, there in edges(listed, most):
@@ -179,15 +141,15 @@ class OpnsensePoint:
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def _ready(self, rules: Rules, token: str) -> _Firewall:
+    def _ready(self, rules: Rules, token: str) -> Firewall:
         if rules.server.mode == OBSERVE:
             raise RolloutError('OPNsense can\'t only count: mode is "observe"')
-        firewall = self._firewall()
+        firewall = read_firewall(self.api, self.rule)
         if firewall.token != token:
             raise ChangedMeanwhileError("the rules or the aliases were changed since they were looked at")
         if not firewall.ours:
             raise RolloutError(self._none())
-        for server in _servers(firewall.ours, ()):
+        for server in servers(firewall.ours, ()):
             list(self.api.states(server))  # who may not see them should learn it before anything is changed
         return firewall
 
@@ -197,7 +159,7 @@ class OpnsensePoint:
         new = {uuid: source for uuid, source in now["sources"].items() if source["network"] not in SLOTS}
         return {"sources": {**new, **known}}
 
-    def _change(self, firewall: _Firewall, rules: Rules, place: Place) -> None:
+    def _change(self, firewall: Firewall, rules: Rules, place: Place) -> None:
         used = {one.source.network for one in firewall.ours}
         free = next((slot for slot in SLOTS if slot not in used), None)
         if free is None:
@@ -221,7 +183,7 @@ class OpnsensePoint:
         raise RolloutError(f"pf does not have the addresses of the alias {slot} after it was told to load them")
 
     def _prove(self, slot: str, rules: Rules) -> None:
-        firewall = self._firewall()
+        firewall = read_firewall(self.api, self.rule)
         difference = self._difference(firewall, rules)
         if firewall.slot != slot or difference:
             raise RolloutError(f"what was read back differs: {'; '.join(difference.says) or 'other addresses'}")
@@ -232,20 +194,20 @@ class OpnsensePoint:
         """End the connections of whoever may not connect any more; pf asks no rule about those that are open."""
         forwarded = any(one.forwards for one in ours)
         ports = {one.local_port for one in ours} | {str(port) for port in place.ports}
-        for server in _servers(ours, place.server):
+        for server in servers(ours, place.server):
             for state in self.api.states(server):
                 behind = state.translated or not forwarded or ":" in server
                 if state.protocol == "tcp" and state.port in ports and behind:
-                    client = _address(state.source)
+                    client = address_of(state.source)
                     if client is not None and client not in rules.connect.permitted:
                         self.api.end_state(state)
 
     def _settle(self, original: dict[str, Any]) -> None:
         self.kept.write(Kept(original, None))
         with suppress(RolloutError):  # what is left over is in nobody's way
-            self._tidy(self._firewall())
+            self._tidy(read_firewall(self.api, self.rule))
 
-    def _tidy(self, firewall: _Firewall) -> None:
+    def _tidy(self, firewall: Firewall) -> None:
         """Remove those of our aliases that no rule uses."""
         used = {one.source.network for one in (*firewall.ours, *firewall.others)}
         unused = [alias for name, alias in firewall.aliases.items() if name in SLOTS and name not in used]
@@ -273,35 +235,5 @@ class OpnsensePoint:
 
     def _clear(self) -> None:
         """Nothing of ours is in force: remove what is left."""
-        self._tidy(self._firewall())
+        self._tidy(read_firewall(self.api, self.rule))
         self.kept.remove()
-
-
-def _half(firewall: _Firewall) -> Iterator[str]:
-    """Rules of ours that do not have the source that the others have."""
-    with_ours = [one for one in firewall.ours if one.source.network in SLOTS]
-    if with_ours and firewall.slot is None:
-        for one in firewall.ours:
-            yield f'a rule has the source "{one.source.network}", and not all of them have the same ({one.place})'
-
-
-def _servers(ours: tuple[FirewallRule, ...], more: tuple[IPAddress, ...]) -> list[str]:
-    found = [_address(one.to) for one in ours]
-    return list(dict.fromkeys(str(one) for one in (*found, *more) if one is not None))
-
-
-def _address(text: str) -> IPAddress | None:
-    try:
-        return parse_address(text)
-    except ValueError:
-        return None
-
-
-def _has(ports: str, port: int) -> bool:
-    """Whether what a rule says of ports has one; nothing is all. What an alias of ports has is not looked up."""
-    first, _, last = ports.replace(":", "-").partition("-")
-    if not ports or ports == "any":
-        return True
-    if first.isdigit():
-        return int(first) <= port <= int(last if last.isdigit() else first)
-    return port == 25 and ports.lower() == "smtp"

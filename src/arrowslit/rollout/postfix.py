@@ -20,6 +20,7 @@ from arrowslit.mail.address_set import EMPTY
 from arrowslit.policy.parts import OBSERVE
 from arrowslit.rollout.mail_machine import MailMachine
 from arrowslit.rollout.point import ChangedMeanwhileError, Difference, RolloutError, Seen
+from arrowslit.rollout.postfix_copies import stale_copies
 from arrowslit.rollout.postfix_place import LivePostfix, read, same, words
 from arrowslit.rollout.postfix_wide import wide_settings
 from arrowslit.rollout.smtp_dialogue import asked
@@ -160,7 +161,7 @@ class PostfixPoint:
         return Difference(
             wanted.subtract(live.listed),
             live.listed.subtract(wanted),
-            (*_says(live, lists), *self._answers(live, lists)),
+            (*_says(live, lists), *stale_copies(self.machine, live, lists.copies), *self._answers(live, lists)),
         )
 
     def _answers(self, live: LivePostfix, lists: Lists) -> Iterator[str]:

@@ -14,15 +14,11 @@ from arrowslit.mail.address_set import EMPTY, AddressSet
 from arrowslit.rollout.mail_machine import MailMachine
 from arrowslit.rollout.point import RolloutError
 from arrowslit.targets.attribution import attributed
-from arrowslit.targets.postfix_script import NAMES
+from arrowslit.targets.postfix_script import NAMES, SERVICE_SETTINGS
 from arrowslit.targets.postfix_tables import Table
 
 OURS: Final = "arrowslit_"
 GATE: Final = "smtpd_relay_restrictions"
-_OURS_TOO: Final = frozenset(
-    {GATE, "smtpd_client_restrictions", "smtpd_data_restrictions", "smtpd_delay_reject", "mynetworks"}
-    | {"plaintext_reject_code", "unknown_client_reject_code"}
-)
 _BETWEEN: Final = re.compile(r"[,\s]+")
 
 
@@ -74,7 +70,7 @@ class LivePostfix:
     @property
     def token(self) -> str:
         """Changes with anything of ours."""
-        ours = {one.name: {key: one.settings[key] for key in sorted(_OURS_TOO & set(one.settings))}
+        ours = {one.name: {key: one.settings[key] for key in sorted(frozenset(SERVICE_SETTINGS) & set(one.settings))}
                 for one in self.guarded}  # fmt: skip
         said = repr((sorted(self.main.items()), sorted(ours.items()), sorted(self.tables.items())))
         return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()

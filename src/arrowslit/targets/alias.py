@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.edge import by_source, interface_of
+from arrowslit.targets.observed import leave
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import Place
 from arrowslit.targets.text import Comment
@@ -25,8 +25,8 @@ def entries(rules: Rules, comment: Comment, before: str = "") -> Iterator[str]:
 
 def rules_by_hand(rules: Rules, place: Place, forwards: str) -> Iterator[str]:
     """Where the alias is put. `forwards` is the screen of the port forwards."""
-    if rules.server.mode == OBSERVE:
-        yield "the mode is observe: leave the rules as they are"
+    if rules.observes:
+        yield from leave("rules")
         return
     ports, invert = ", ".join(map(str, place.ports)), "off" if rules.connect.only_listed else "on"
     wan = interface_of(place, "WAN")

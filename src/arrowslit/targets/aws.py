@@ -2,8 +2,8 @@
 
 Grants: connecting. Terms: both families. A security group has no rule that refuses: a list of who may not is written
 as everybody else, which soon is more than a group takes, since a rule counts as many times as its list may have entries
-(quota: 60 for each family). It can't observe, and of the rules beside ours it takes away none but those that open a
-port of ours alone to the whole Internet, when `close` is said.
+(quota: 60 for each family). It can't count: in mode "observe" it sets nothing. Of the rules beside ours it takes away
+none but those that open a port of ours alone to the whole Internet, when `close` is said.
 
 Sources: AWS CLI Command Reference, ec2 create-, modify-, describe- and get-managed-prefix-list(-entries),
 authorize- and revoke-security-group-ingress, describe-security-group-rules; Amazon VPC User Guide, "Managed prefix
@@ -12,8 +12,10 @@ lists" and "Amazon VPC quotas".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from arrowslit.targets.aws_script import SCRIPT
 from arrowslit.targets.cloud import FAMILIES, count, permitted, too_many
 from arrowslit.targets.cloud_script import START, here
 from arrowslit.targets.gaps import Gap, Term
@@ -39,18 +41,17 @@ WIDE_NOTES: Final = (
 
 def _write(rules: Rules, place: Place) -> Body:
     lists = {version: permitted(rules.connect, version) for version in FAMILIES}
+    written = {version: [] if rules.observes else lines for version, lines in lists.items()}
     text = f"""{START}
+mode={"observe" if rules.observes else "enforce"}
 group=${{SECURITY_GROUP:?say which group with SECURITY_GROUP=sg-...}}
 ports='{" ".join(map(str, place.ports))}'
 kept=arrowslit-$group
-{here("listed4", lists[4])}
-{here("listed6", lists[6])}{_SCRIPT}"""
+{here("listed4", written[4])}
+{here("listed6", written[6])}{SCRIPT}"""
     return Body(
         text,
-        apply=(
-            "SECURITY_GROUP=sg-... sh FILE apply",
-            "SECURITY_GROUP=sg-... sh FILE close   (then the rules that open these ports alone to everybody go)",
-        ),
+        apply=tuple(_apply(rules)),
         check=("SECURITY_GROUP=sg-... sh FILE check",),
         undo=("SECURITY_GROUP=sg-... sh FILE undo",),
         notes=(
@@ -63,210 +64,12 @@ kept=arrowslit-$group
     )
 
 
-_SCRIPT: Final = r"""
-# The id of the prefix list of a family, or nothing.
-list_of() {
-	ask aws ec2 describe-managed-prefix-lists --filters "Name=prefix-list-name,Values=arrowslit-$group-ipv$1" \
-		--query 'PrefixLists[].PrefixListId' --output text
-	grep -v '^None$' "$work/answer" || :
-}
-
-of_list() {
-	ask aws ec2 describe-managed-prefix-lists --prefix-list-ids "$1" --query "PrefixLists[0].$2" --output text
-	cat "$work/answer"
-}
-
-settled() {
-	tries=60
-	while :; do
-		state=$(of_list "$1" State) || exit 1
-		case $state in
-		*-complete) return ;;
-		*-failed) fail "$1: $state: $(of_list "$1" StateMessage)" ;;
-		esac
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || fail "$1 stays $state"
-		sleep 2
-	done
-}
-
-entries_of() {
-	ask aws ec2 get-managed-prefix-list-entries --prefix-list-id "$1" --query 'Entries[].Cidr' --output text
-	tr -s '\t ' '\n' <"$work/answer" | grep / | sort || :
-}
-
-# The ids of the rules that let in what stands in a list, on a port.
-rules_of() {
-	ask aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$group" --output text --query \
-		"SecurityGroupRules[?IsEgress==\`false\` && PrefixListId=='$1' && FromPort==\`$2\`].SecurityGroupRuleId"
-	cat "$work/answer"
-}
-
-# Every rule but ours that lets somebody in on a port: id, first and last port, source.
-others_on() {
-	own4=$(list_of 4) || exit 1
-	own6=$(list_of 6) || exit 1
-	ask aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$group" --output text --query \
-		"SecurityGroupRules[?IsEgress==\`false\` && (IpProtocol=='-1' ||
-			(IpProtocol=='tcp' && FromPort<=\`$1\` && ToPort>=\`$1\`))].[SecurityGroupRuleId, FromPort, ToPort,
-			CidrIpv4 || CidrIpv6 || PrefixListId || ReferencedGroupInfo.GroupId]"
-	awk -v a="$own4" -v b="$own6" '$4 != "" && $4 != a && $4 != b' "$work/answer"
-}
-
-# What a family's rules let in now: nothing where a port has none.
-admitted() {
-	list=$(list_of "$1") || exit 1
-	[ -n "$list" ] || return 0
-	for port in $ports; do
-		found=$(rules_of "$list" "$port") || exit 1
-		[ -n "$found" ] || return 0
-	done
-	entries_of "$list"
-}
-
-# Makes a list have what stands in $work/wanted. Up to 100 additions and removals are one step; with more of them
-# everything new comes before anything goes.
-fill() {
-	entries_of "$1" >"$work/is"
-	comm -13 "$work/is" "$work/wanted" >"$work/new"
-	comm -23 "$work/is" "$work/wanted" >"$work/old"
-	size=$(wc -l <"$work/wanted")
-	if [ "$(wc -l <"$work/new")" -gt 100 ] || [ "$(wc -l <"$work/old")" -gt 100 ]; then
-		size=$(($(wc -l <"$work/is") + $(wc -l <"$work/new")))
-	fi
-	if [ "$size" -gt "$(of_list "$1" MaxEntries)" ]; then
-		aws ec2 modify-managed-prefix-list --prefix-list-id "$1" --prefix-list-name "arrowslit-$group-ipv$2" \
-			--max-entries $((size)) >"$work/said"
-		settled "$1"
-	fi
-	while [ -s "$work/new" ] || [ -s "$work/old" ]; do
-		head -n 100 "$work/new" | sed 's/^/Cidr=/' >"$work/add"
-		sed 1,100d "$work/new" >"$work/rest"
-		mv "$work/rest" "$work/new"
-		: >"$work/remove"
-		if [ ! -s "$work/new" ]; then
-			head -n 100 "$work/old" | sed 's/^/Cidr=/' >"$work/remove"
-			sed 1,100d "$work/old" >"$work/rest"
-			mv "$work/rest" "$work/old"
-		fi
-		add=$(cat "$work/add") remove=$(cat "$work/remove")
-		aws ec2 modify-managed-prefix-list --prefix-list-id "$1" --prefix-list-name "arrowslit-$group-ipv$2" \
-			--current-version "$(of_list "$1" Version)" \
-			${add:+--add-entries $add} ${remove:+--remove-entries $remove} >"$work/said"
-		settled "$1"
-	done
-}
-
-# Lets in what stands in $work/wanted, and nobody else of that family by a rule of ours.
-put() {
-	list=$(list_of "$1") || exit 1
-	if [ ! -s "$work/wanted" ]; then
-		[ -n "$list" ] || return 0
-		for port in $ports; do
-			found=$(rules_of "$list" "$port") || exit 1
-			for rule in $found; do
-				aws ec2 revoke-security-group-ingress --group-id "$group" --security-group-rule-ids "$rule" \
-					>"$work/said"
-			done
-		done
-		return 0
-	fi
-	if [ -z "$list" ]; then
-		list=$(aws ec2 create-managed-prefix-list --prefix-list-name "arrowslit-$group-ipv$1" \
-			--address-family "IPv$1" --max-entries $(($(wc -l <"$work/wanted"))) \
-			--query PrefixList.PrefixListId --output text)
-		settled "$list"
-	fi
-	fill "$list" "$1"
-	for port in $ports; do
-		found=$(rules_of "$list" "$port") || exit 1
-		[ -z "$found" ] || continue
-		aws ec2 authorize-security-group-ingress --group-id "$group" --ip-permissions \
-			"IpProtocol=tcp,FromPort=$port,ToPort=$port,PrefixListIds=[{PrefixListId=$list,Description=Arrowslit}]" \
-			>"$work/said"
-	done
-}
-
-same() {
-	for family in 4 6; do
-		admitted "$family" >"$work/now$family"
-		"listed$family" >"$work/shall$family"
-		cmp -s "$work/now$family" "$work/shall$family" || return 1
-	done
-}
-
-apply() {
-	if same; then
-		echo "the group is as this file says"
-	else
-		mkdir -p "$kept"
-		for family in 4 6; do
-			admitted "$family" >"$kept/before$family"
-		done
-		for family in 4 6; do
-			"listed$family" >"$work/wanted"
-			put "$family"
-		done
-	fi
-	for port in $ports; do
-		others_on "$port" >"$work/others"
-		sed "s/^/also open on $port: /" "$work/others"
-	done
-}
-
-close() {
-	same || fail "apply first: the group is not as this file says"
-	mkdir -p "$kept"
-	aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$group" --output json >"$kept/rules.json"
-	for port in $ports; do
-		others_on "$port" >"$work/others"
-		while read -r rule first last source; do
-			[ "$first-$last" = "$port-$port" ] || continue
-			case $source in
-			0.0.0.0/0) echo "$port IpRanges=[{CidrIp=$source}]" >>"$kept/closed" ;;
-			::/0) echo "$port Ipv6Ranges=[{CidrIpv6=$source}]" >>"$kept/closed" ;;
-			*) continue ;;
-			esac
-			aws ec2 revoke-security-group-ingress --group-id "$group" --security-group-rule-ids "$rule" >"$work/said"
-			echo "closed: $rule $source $port"
-		done <"$work/others"
-	done
-	check
-}
-
-check() {
-	for port in $ports; do
-		others_on "$port" >"$work/others"
-		sed "s/^/also open on $port: /" "$work/others"
-	done
-	echo "security groups on the same interfaces, which add up:"
-	aws ec2 describe-network-interfaces --filters "Name=group-id,Values=$group" \
-		--query 'NetworkInterfaces[].Groups[].GroupId' --output text | tr -s '\t ' '\n' | sort -u
-	same || fail "the group is not as this file says"
-	echo "the group is as this file says"
-}
-
-# Opens again first what was closed, then takes our lists back.
-undo() {
-	[ -d "$kept" ] || fail "there is no folder $kept: nothing is known of before"
-	if [ -e "$kept/closed" ]; then
-		while read -r port ranges; do
-			aws ec2 authorize-security-group-ingress --group-id "$group" \
-				--ip-permissions "IpProtocol=tcp,FromPort=$port,ToPort=$port,$ranges" >"$work/said"
-		done <"$kept/closed"
-		rm "$kept/closed"
-	fi
-	for family in 4 6; do
-		cp "$kept/before$family" "$work/wanted"
-		put "$family"
-	done
-}
-
-case ${1:-} in
-apply | close | check | undo) "$1" ;;
-*) fail "say apply, close, check or undo" ;;
-esac
-"""
+def _apply(rules: Rules) -> Iterator[str]:
+    if rules.observes:
+        yield "SECURITY_GROUP=sg-... sh FILE apply   (opens again what an earlier file closed, and sets nothing)"
+        return
+    yield "SECURITY_GROUP=sg-... sh FILE apply"
+    yield "SECURITY_GROUP=sg-... sh FILE close   (then the rules that open these ports alone to everybody go)"
 
 
 AWS: Final = Target(

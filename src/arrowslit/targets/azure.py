@@ -2,7 +2,7 @@
 
 Grants: connecting. Terms: both families. Rules are tried by number, and what comes before ours decides; a last rule of
 ours refuses everybody else on the ports, also the virtual network itself, which Azure's own rules let in. The probes of
-Azure's load balancer stay admitted (they come from no client's address). It can't observe: only flow logs could tell.
+Azure's load balancer stay admitted (they come from no client's address). It can't count (only flow logs could tell).
 A rule without sources is a rule for all in `az`, so a family without addresses has none.
 
 Sources: Azure CLI reference, az network nsg rule create, update, list, delete; Azure documentation, "Network security
@@ -17,6 +17,7 @@ from typing import Final
 from arrowslit.targets.cloud import FAMILIES, count, listed, too_many
 from arrowslit.targets.cloud_script import by_number
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import SHELL
@@ -38,7 +39,7 @@ def _write(rules: Rules, place: Place) -> Body:
         notes=(
             "what stood before is kept in the folder arrowslit-NSG where the script is run",
             "traffic passes the group of the subnet and that of the interface: either may refuse",
-            "wide rules behind ours count no more for these ports, and may stay",
+            *observed_or(rules, "wide rules behind ours count no more for these ports, and may stay"),
             "a gateway or load balancer that hides the client's address makes the list useless",
         ),
         gaps=too_many(found, MOST, "a network security group takes 4000 addresses and ranges in all"),

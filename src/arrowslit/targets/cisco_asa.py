@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.edge import by_source, generation, interface_of, server_of
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import leave
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, PlaceError, Target
 from arrowslit.targets.text import EXCLAMATION
@@ -56,8 +56,8 @@ def _apply(rules: Rules, place: Place, lines: list[str]) -> Iterator[str]:
     interface = interface_of(place, "outside")
     yield "copy running-config disk0:before-arrowslit.cfg"
     yield "copy FILE running-config, or paste it after configure terminal (it makes groups only)"
-    if rules.server.mode == OBSERVE:
-        yield "the mode is observe: leave the access lists as they are"
+    if rules.observes:
+        yield from leave("access lists")
         return
     if not lines:
         yield "nobody is refused: there is no line to insert"

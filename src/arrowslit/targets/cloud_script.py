@@ -6,7 +6,7 @@ Addresses stand in here-documents that the shell does not look into, each under 
 `RULES` is for clouds whose rules permit and refuse, by number: a rule for each family of the list, and one behind it
 for everybody else. Whoever uses it says `ours`, `set_rule`, `drop_rule` and `before_ours`. Rules are made in an
 order in which nobody gets further in the meantime than before or than the policy says, and go in one in which nobody
-who is listed is cut off: what refuses goes first.
+who is listed is cut off: what refuses goes first. In mode "observe" there are none, and those of an earlier file go.
 """
 
 from __future__ import annotations
@@ -41,8 +41,11 @@ def here(name: str, lines: list[str]) -> str:
 
 def by_number(rules: Rules, own: str, more_names: str = "") -> str:
     """A whole script of `RULES`; `own` are the functions of the cloud, `more_names` rules that always stand."""
-    lists = "\n".join(here(f"listed{version}", listed(rules.connect, version)) for version in FAMILIES)
-    return f"{START}\nmode={rules.connect.mode}\nalways='{more_names}'\n\n{lists}{own}{RULES}"
+    lists = "\n".join(
+        here(f"listed{version}", [] if rules.observes else listed(rules.connect, version)) for version in FAMILIES
+    )
+    mode = "observe" if rules.observes else rules.connect.mode
+    return f"{START}\nmode={mode}\nalways='{more_names}'\n\n{lists}{own}{RULES}"
 
 
 RULES: Final = r"""
@@ -60,6 +63,7 @@ number_of() {
 # Whom a rule is for; nobody: there is no such rule.
 wanted() {
 	case $mode-$1 in
+	observe-*) ;;
 	only_listed-allow-4 | all_except_listed-deny-4) listed4 ;;
 	only_listed-allow-6 | all_except_listed-deny-6) listed6 ;;
 	only_listed-deny-rest-4 | all_except_listed-allow-rest-4) echo 0.0.0.0/0 ;;

@@ -15,6 +15,7 @@ from typing import Final
 from arrowslit.targets.aws import WIDE_NOTES, size_gaps
 from arrowslit.targets.cloud import FAMILIES, count, indented, permitted
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import before_nothing, close_by_hand
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import HASH
@@ -22,15 +23,17 @@ from arrowslit.targets.text import HASH
 
 def _write(rules: Rules, place: Place) -> Body:
     lists = {version: permitted(rules.connect, version) for version in FAMILIES}
-    resources = "".join("".join(_family(version, lists[version], place.ports)) for version in FAMILIES)
+    families = () if rules.observes else FAMILIES
+    resources = "".join("".join(_family(version, lists[version], place.ports)) for version in families)
     deploy = "aws cloudformation deploy --template-file FILE --stack-name arrowslit --parameter-overrides"
     return Body(
         _HEAD + (resources or _NOBODY),
         apply=(
+            *before_nothing(rules),
             "keep the template that stands: aws cloudformation get-template --stack-name arrowslit --query "
             "TemplateBody --output text > FILE.before",
             f"{deploy} SecurityGroup=sg-...",
-            "then take out the rules that open the port to everybody, where they are declared",
+            *close_by_hand(rules),
         ),
         check=(
             "aws cloudformation detect-stack-drift --stack-name arrowslit, then aws cloudformation "

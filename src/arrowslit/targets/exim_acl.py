@@ -23,7 +23,7 @@ from arrowslit.targets.text import HASH, about, prefixes
 TERMS: Final = frozenset(
     {
         *(Term.IPV6, Term.REQUIRE_TLS, Term.EXCEPTIONS, Term.DELIVERY, Term.DELIVERY_TO),
-        *(Term.SIGN_IN, Term.NO_SIGN_IN, Term.OBSERVE, Term.DEFER),
+        *(Term.SIGN_IN, Term.NO_SIGN_IN, Term.OBSERVE, Term.DEFER, Term.OWN_DOMAINS, Term.RECIPIENTS),
     }
 )
 MORE_GAPS: Final = frozenset({Term.EXCEPTIONS.value})
@@ -46,6 +46,7 @@ def statements(rules: Rules, ports: Sequence[int]) -> Iterator[str]:
     yield from _demands(rules)
     yield from _relaying(rules)
     yield from _delivering(rules)
+    yield from _many_recipients(rules)
 
 
 def notes(rules: Rules) -> Iterator[str]:
@@ -119,7 +120,17 @@ def _relaying(rules: Rules) -> Iterator[str]:
     if any(one.entry.require_tls for one in rules.relay.sources):
         yield _statement("deny", _OURS, _is(_RELAY, "starttls"), foreign, f"message = 530 5.7.0 {NEEDS_TLS}")
     yield _statement("deny", _OURS, f"!{_is(_RELAY, 'yes')}", foreign, f"message = 550 5.7.1 {NOT_RELAY}")
+    yield from _many_recipients(rules, _is(_RELAY, "yes"), foreign)
     yield _statement("accept", _OURS, _is(_RELAY, "yes"), foreign)
+
+
+def _many_recipients(rules: Rules, *when: str) -> Iterator[str]:
+    """The last that a recipient is held against; the count is of those that were accepted before."""
+    most = rules.server.recipients_a_message
+    if most is not None:
+        yield _about(f"{rules.server.name}/recipients_a_message")
+        condition = f"condition = ${{if >={{$recipients_count}}{{{most}}}}}"
+        yield _statement("defer", _OURS, *when, condition, "message = 452 4.5.3 too many recipients in one message")
 
 
 def _own_domains(rules: Rules) -> Iterator[str]:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, TypeAlias
 
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.edge import by_source
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import leave
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import HASH
@@ -47,8 +47,8 @@ def _write(rules: Rules, place: Place) -> Body:
 def _apply(rules: Rules, ports: str) -> Iterator[str]:
     yield "save the configuration first: execute backup config flash before-arrowslit"
     yield "paste FILE into the CLI, or run it under Configuration > Scripts: it makes objects and groups only"
-    if rules.server.mode == OBSERVE:
-        yield "the mode is observe: leave the policies as they are"
+    if rules.observes:
+        yield from leave("policies")
         return
     negated = "disable" if rules.connect.only_listed else "enable"
     yield f"then, in the policy that permits port {ports} to the mail server's virtual IP (POLICY is its number):"

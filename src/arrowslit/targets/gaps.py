@@ -42,6 +42,10 @@ class Term(Enum):
     NO_SIGN_IN = "sign-in-may-not-relay"
     OBSERVE = "observe-mode"
     DEFER = "defer-mode"
+    MESSAGE_BYTES = "message-bytes"
+    RECIPIENTS = "recipients-a-message"
+    OWN_ADDRESSES = "sender-addresses"
+    OWN_DOMAINS = "own-domains-from-outside"
     SIZE = "too-many-ranges"
 
 
@@ -57,8 +61,13 @@ GAPS: Final[dict[str, str]] = {
     Term.RELAY_MODE.value: "The target can't let everybody relay who is not listed: it lets nobody relay by address.",
     Term.SIGN_IN.value: "The target can't make everybody sign in.",
     Term.NO_SIGN_IN.value: "The target lets whoever signs in relay, and the policy does not.",
-    Term.OBSERVE.value: "The target can't only count who would be refused: it refuses them, or does nothing yet.",
+    Term.OBSERVE.value: "The target can't count who would be refused: in observe mode it changes nothing for whoever "
+    "connects or delivers, and refuses nobody.",
     Term.DEFER.value: "The target can't refuse for now (4yz): it refuses for good.",
+    Term.MESSAGE_BYTES.value: "The target can't hold the clients of this port alone to a largest message.",
+    Term.RECIPIENTS.value: "The target can't hold the clients of this port alone to so many recipients a message.",
+    Term.OWN_ADDRESSES.value: "The target can't compare a sender's address with the account that signed in.",
+    Term.OWN_DOMAINS.value: "The target lets strangers write as one of the accepted domains.",
     Term.SIZE.value: "There are more ranges than the target takes.",
 }
 
@@ -75,6 +84,7 @@ class Gap:
 
 _OF_CONNECTING: Final = frozenset({Term.CERTIFICATE, Term.DOMAIN, Term.IPV6, Term.EXCEPTIONS, Term.OBSERVE})
 _OF_RELAYING: Final = frozenset({Term.RELAY_MODE, Term.NO_SIGN_IN})
+_OF_MESSAGES: Final = frozenset({Term.MESSAGE_BYTES, Term.RECIPIENTS, Term.OWN_ADDRESSES, Term.OWN_DOMAINS})
 _OF_DELIVERING: Final = frozenset({Term.DELIVERY, Term.DELIVERY_TO})
 
 
@@ -84,7 +94,7 @@ def said_in(scope: frozenset[Grant]) -> frozenset[Term]:
         return frozenset()
     if scope == {Grant.CONNECT}:
         return _OF_CONNECTING
-    found = _OF_CONNECTING | {Term.DEFER, Term.REQUIRE_TLS, Term.SIGN_IN}
+    found = _OF_CONNECTING | _OF_MESSAGES | {Term.DEFER, Term.REQUIRE_TLS, Term.SIGN_IN}
     found |= _OF_RELAYING if Grant.RELAY in scope else frozenset()
     return found | (_OF_DELIVERING if Grant.DELIVER in scope else frozenset())
 
@@ -111,6 +121,7 @@ def _said(rules: Rules, scope: frozenset[Grant]) -> Iterator[tuple[Term, Gap | N
     yield Term.REQUIRE_TLS, _tls(lists)
     signs_in = rules.server.authentication
     yield Term.SIGN_IN, _when(signs_in is not None and signs_in.required, Term.SIGN_IN, widens=True)
+    yield from _of_messages(rules)
     if Grant.RELAY in scope:
         yield Term.RELAY_MODE, _when(not rules.relay.only_listed, Term.RELAY_MODE)
         may = rules.server.relay_restrictions.allow_authenticated
@@ -118,6 +129,18 @@ def _said(rules: Rules, scope: frozenset[Grant]) -> Iterator[tuple[Term, Gap | N
     if Grant.DELIVER in scope:
         yield Term.DELIVERY, _when(not rules.deliver.everybody, Term.DELIVERY, widens=True)
         yield Term.DELIVERY_TO, _when(rules.deliver_to, Term.DELIVERY_TO, widens=True)
+
+
+def _of_messages(rules: Rules) -> Iterator[tuple[Term, Gap | None]]:
+    server, signs_in = rules.server, rules.server.authentication
+    yield Term.MESSAGE_BYTES, _when(server.message_bytes is not None, Term.MESSAGE_BYTES, widens=True)
+    yield Term.RECIPIENTS, _when(server.recipients_a_message is not None, Term.RECIPIENTS, widens=True)
+    own = signs_in is not None and signs_in.sender_addresses == "own"
+    yield Term.OWN_ADDRESSES, _when(own, Term.OWN_ADDRESSES, widens=True)
+    # Where only the listed get as far as a recipient, nobody is left whom it could mean.
+    strangers = rules.observes or not rules.connect.only_listed or server.recipient_exceptions
+    outside = server.own_domains_from_outside == "reject" and strangers
+    yield Term.OWN_DOMAINS, _when(outside, Term.OWN_DOMAINS, widens=True)
 
 
 def _lists(rules: Rules, scope: frozenset[Grant]) -> Iterator[Access]:

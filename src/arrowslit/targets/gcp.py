@@ -2,7 +2,7 @@
 
 Grants: connecting. Terms: both families, each with rules of its own, since a rule takes one family only. Rules are
 tried by number, and the target tag says for which machines; a last rule of ours refuses everybody else on the ports.
-It can't observe: a rule that logs also decides. A rule without source ranges is a rule for 0.0.0.0/0, so a family
+It can't count: a rule that logs also decides. A rule without source ranges is a rule for 0.0.0.0/0, so a family
 without addresses has none.
 
 Sources: gcloud reference, compute firewall-rules create, update, list, delete; Google Cloud documentation, "VPC
@@ -16,6 +16,7 @@ from typing import Final
 from arrowslit.targets.cloud import FAMILIES, count, listed, too_many
 from arrowslit.targets.cloud_script import by_number
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import SHELL
@@ -40,7 +41,7 @@ def _write(rules: Rules, place: Place) -> Body:
         notes=(
             "what stood before is kept in the folder arrowslit-TARGET_TAG where the script is run",
             "firewall policies of the organization, the folder and the network may decide before these rules",
-            "wide rules behind ours count no more for these ports, and may stay",
+            *observed_or(rules, "wide rules behind ours count no more for these ports, and may stay"),
             "health checks of a load balancer come from 35.191.0.0/16 and 130.211.0.0/22 and need an entry; a load "
             "balancer that hides the client's address makes the list useless",
         ),

@@ -1,7 +1,7 @@
 """A Kubernetes NetworkPolicy for the pods of a mail server, which a label of ours chooses.
 
 Grants: connecting. Terms: both families. A rule without `from` is for anybody: a family without addresses has no rule.
-Policies only add up, so it can't narrow what another one opens, and it can't observe. A pod that some policy chooses
+Policies only add up, so it can't narrow what another one opens, and it can't count. A pod that some policy chooses
 has all ports closed that no policy opens. Where none chose these pods before, the other ports would close; where one
 did, opening them would open too much. So that is a policy of its own, for pods with a second label.
 
@@ -17,6 +17,7 @@ from typing import Final
 
 from arrowslit.targets.cloud import FAMILIES, count, halved, indented, is_comment, listed, too_many
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import HASH
@@ -27,11 +28,13 @@ MOST: Final = 20_000
 
 def _write(rules: Rules, place: Place) -> Body:
     lists = {version: listed(rules.connect, version) for version in FAMILIES}
-    peers = "".join("".join(_peers(rules, version, lists[version])) for version in FAMILIES)
+    families = () if rules.observes else FAMILIES
+    peers = "".join("".join(_peers(rules, version, lists[version])) for version in families)
+    chosen = _NO_POD if rules.observes else ""
     ours = f"  ingress:\n    - from:\n{peers}      ports:\n{_ports(place.ports)}" if peers else "  ingress: []\n"
     return Body(
-        f"{_policy('arrowslit', 'arrowslit: guarded')}{ours}---\n"
-        f"{_policy('arrowslit-other-ports', 'arrowslit-other-ports: open')}  ingress:\n"
+        f"{_policy('arrowslit', 'arrowslit: guarded', chosen)}{ours}---\n"
+        f"{_policy('arrowslit-other-ports', 'arrowslit-other-ports: open', chosen)}  ingress:\n"
         f"    - ports:\n{_others(place.ports)}",
         apply=(
             "keep the FILE of the last time, if there is one, as FILE.before",
@@ -51,6 +54,7 @@ def _write(rules: Rules, place: Place) -> Body:
             "kubectl -n NAMESPACE delete networkpolicy arrowslit arrowslit-other-ports; the labels may stay",
         ),
         notes=(
+            *observed_or(rules),
             "the service needs externalTrafficPolicy: Local, else the pods see an address of a node for everybody; "
             "a load balancer or proxy in front must keep the client's address too",
             "a pod's node always reaches it, and ports here are those of the pods, not of the service",
@@ -61,7 +65,16 @@ def _write(rules: Rules, place: Place) -> Body:
     )
 
 
-def _policy(name: str, label: str) -> str:
+_NO_POD: Final = """\
+    matchExpressions:
+      - key: {key}
+        operator: DoesNotExist
+"""
+"""Beside a label that must be there: no pod is chosen, and what was chosen by an earlier file is not any more."""
+
+
+def _policy(name: str, label: str, more: str) -> str:
+    key = label.partition(":")[0]
     return f"""\
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -71,7 +84,7 @@ spec:
   podSelector:
     matchLabels:
       {label}
-  policyTypes:
+{more.format(key=key)}  policyTypes:
     - Ingress
 """
 

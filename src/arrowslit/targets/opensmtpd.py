@@ -210,7 +210,12 @@ OPENSMTPD: Final = Target(
     "opensmtpd",
     "OpenSMTPD",
     ALL,
-    frozenset({Term.IPV6, Term.EXCEPTIONS, Term.DELIVERY, Term.DELIVERY_TO, Term.SIGN_IN, Term.NO_SIGN_IN, Term.DEFER}),
+    frozenset(
+        {
+            *(Term.IPV6, Term.EXCEPTIONS, Term.DELIVERY, Term.DELIVERY_TO),
+            *(Term.SIGN_IN, Term.NO_SIGN_IN, Term.DEFER, Term.OWN_DOMAINS),
+        }
+    ),
     HASH,
     "conf",
     _write,

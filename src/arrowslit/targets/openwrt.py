@@ -4,7 +4,7 @@ Grants: connecting to the server behind the router. IPv4 is forwarded by a redir
 in the redirect itself would make fw4 skip it. IPv6 is accepted by a rule. Before both, at the head of the section list,
 stand rules that drop whoever may not: fw4 puts rules before it accepts what was translated, so that a wide redirect of
 the router's own may stay. `--interface` names the firewall zone that strangers come in by, else it is "wan". In mode
-"observe" nothing is forwarded or refused: fw4 has no rule that only counts. The text is a shell script for the router;
+"observe" there is nothing of ours: fw4 has no rule that only counts. The text is a shell script for the router;
 it refuses to start where changes of others wait to be committed, since it could neither leave nor commit those alone.
 
 Sources: OpenWrt's user guide, "Firewall configuration /etc/config/firewall" and "The UCI system"; fw4's own templates.
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from arrowslit.mail.address import IPAddress
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.outer import outer_interface
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, PlaceError, Target
@@ -55,7 +55,7 @@ def _write(rules: Rules, place: Place) -> Body:
         f"""{_START}
 if [ "${{1:-}}" != undo ]; then
 sed '/^#/d' <<'END' | uci batch
-{"".join(_sets(rules, place))}{"".join(_ways(rules, place))}END
+{"".join(_made(rules, place))}END
 while read -r name; do
 	fw4 print </dev/null | grep -qF "!fw4: $name\\"" || {{ echo "fw4 leaves this out: $name" >&2; exit 1; }}
 done <<'END'
@@ -83,13 +83,18 @@ def _of(place: Place, version: int) -> IPAddress | None:
 
 def _notes(rules: Rules, place: Place) -> Iterator[str]:
     yield f"strangers come in by the firewall zone {_zone(place)} (--interface)"
-    yield "a wider redirect or rule of the router's own may stay: these come before it, and undo returns to it"
+    wider = "a wider redirect or rule of the router's own may stay: these come before it, and undo returns to it"
+    yield from observed_or(rules, wider)
     yield "reflection is off: computers inside reach the server by its inner address"
-    if rules.server.mode == OBSERVE:
-        yield "nothing is forwarded or refused: the router's own forward stays as it is"
     for version, other in ((4, 6), (6, 4)):
         if _of(place, version) is None:
             yield f"no IPv{version} address of the server is said (--server): only IPv{other} is guarded"
+
+
+def _made(rules: Rules, place: Place) -> Iterator[str]:
+    if not rules.observes:
+        yield from _sets(rules, place)
+        yield from _ways(rules, place)
 
 
 def _sets(rules: Rules, place: Place) -> Iterator[str]:
@@ -107,8 +112,6 @@ def _sets(rules: Rules, place: Place) -> Iterator[str]:
 
 def _ways(rules: Rules, place: Place) -> Iterator[str]:
     """What lets in, then what refuses: each is put at the head of all sections, so that the refusals end up first."""
-    if rules.server.mode == OBSERVE:
-        return
     may, may_not = ("", "!") if rules.connect.only_listed else ("!", "")
     for server in place.server:
         if server.version == 4:
@@ -159,8 +162,8 @@ def _section(name: str, kind: str, options: dict[str, str]) -> Iterator[str]:
 
 def _names(rules: Rules, place: Place) -> list[str]:
     """What fw4 calls its rules; of a section that it can't make sense of it only warns."""
-    made = "".join(_ways(rules, place)).splitlines()
-    return [line.split("'")[1] for line in made if ".name=" in line]
+    made = "" if rules.observes else "".join(_ways(rules, place))
+    return [line.split("'")[1] for line in made.splitlines() if ".name=" in line]
 
 
 OPENWRT: Final = Target(

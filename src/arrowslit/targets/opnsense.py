@@ -38,7 +38,7 @@ post() {{
 alias='{{"enabled":"1","name":"{NAME}","type":"network","content":"%s"}}'
 answer=$(printf "{{\\"data\\":{{\\"aliases\\":{{\\"alias\\":{{\\"{NAME}\\":$alias}}}}}}}}" "$content" | post import)
 case $answer in
-*'"status":"ok"'*) ;;
+*'"status":"ok"'* | *'"status": "ok"'*) ;;
 *) printf 'refused: %s\\n' "$answer" >&2 && exit 1 ;;
 esac
 printf '{{}}' | post reconfigure

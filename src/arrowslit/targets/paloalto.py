@@ -2,7 +2,7 @@
 
 Grants: connecting. Terms: both families, each with a rule of its own, none where it has no addresses (`any` would be
 the only thing to write there). Behind them a rule refuses everybody else at these addresses and ports; all stand
-before every other rule. It can't observe: a rule that only logs lets in.
+before every other rule. It can't count: a rule that only logs lets in.
 
 Sources: PAN-OS CLI Quick Start ("Load Configurations", "Use the CLI"), PAN-OS Administrator's Guide ("Security policy
 rules"; "NAT policy rules": rules see addresses as they are before NAT, zones as after it), PAN-OS Web Interface Help
@@ -16,6 +16,7 @@ from typing import Final
 
 from arrowslit.targets.cloud import FAMILIES, count, indented, listed, too_many
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, PlaceError, Target
 from arrowslit.targets.text import HASH
@@ -47,7 +48,7 @@ def _write(rules: Rules, place: Place) -> Body:
             "a delete of what is not there says so, and the next command goes on",
             "the addresses of the server are those before NAT; a server of one family alone has no rule for the other",
             "IPv6 is only looked at with: set deviceconfig setting session ipv6-firewalling yes",
-            "who is listed may connect by these rules, whatever a later one says",
+            *observed_or(rules, "who is listed may connect by these rules, whatever a later one says"),
         ),
         gaps=too_many(sum(map(count, lists.values())), MOST, "the smallest devices take so many addresses"),
     )
@@ -57,6 +58,8 @@ def _commands(rules: Rules, place: Place, lists: dict[int, list[str]]) -> Iterat
     names = {version: f"arrowslit-listed-ipv{version}" for version in FAMILIES}
     for name in (*names.values(), _OTHERS):
         yield f"delete {_RULES} {name}\n"
+    if rules.observes:
+        return
     yield f"set service arrowslit protocol tcp port {','.join(map(str, place.ports))}\n"
     permit, refuse = ("allow", "drop") if rules.connect.only_listed else ("drop", "allow")
     top = [_OTHERS]

@@ -17,11 +17,11 @@ The last is there since Postfix takes `<postmaster>` without a domain at RCPT wh
 refused one step later. With recipient exceptions that would refuse too much, so there `<postmaster>` stays open, and
 whoever may connect reaches it also where he may not deliver.
 
-Never says where mail goes. An address that routes (user%domain@accepted) needs the right to relay; where there are
-delivery lists, Postfix can't ask for both rights, and only who signed in may use one. Left to the server: routing,
-sizes, spam checks, signing in itself. An address in a non-ASCII spelling of an accepted domain is not taken for
-accepted. Sources: postconf(5), access(5), cidr_table(5), regexp_table(5), SMTPD_ACCESS_README,
-RESTRICTION_CLASS_README, master(5).
+Never says where mail goes. An address that routes (user%domain@accepted) needs the right to relay: where there are
+delivery lists, `arrowslit_routing` asks for it first, and goes on to the same lists once more. Left to the server:
+routing, spam checks, signing in itself; a smaller size of its own stays, since its queue asks for that again. An
+address in a non-ASCII spelling of an accepted domain is not taken for accepted. Sources: postconf(5), access(5),
+cidr_table(5), regexp_table(5), SMTPD_ACCESS_README, RESTRICTION_CLASS_README, master(5).
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from arrowslit.targets.postfix_tables import Lists, Probe, Table, address_lines,
 from arrowslit.targets.rules import EVERYBODY, Access, NotOfAddresses, Rules
 from arrowslit.targets.text import HASH, ranges
 
-TERMS: Final = frozenset(Term) - {Term.CERTIFICATE, Term.SIZE}
+TERMS: Final = frozenset(Term) - {Term.CERTIFICATE, Term.SIZE, Term.OWN_ADDRESSES, Term.OWN_DOMAINS}
 MORE_GAPS: Final = frozenset({Term.DOMAIN.value, Term.EXCEPTIONS.value, Term.SIGN_IN.value, Term.RELAY_MODE.value})
 
 RECIPIENT: Final = "arrowslit_recipient"
 HANDLED: Final = "arrowslit_handled"
+ROUTED: Final = "arrowslit_routing_then"
 SIGNED_IN: Final = "permit_sasl_authenticated"
 TLS: Final = "reject_plaintext_session"
 _EXCEPTION: Final = re.compile(r"[a-z0-9.+=_-]+@[a-z0-9.-]+")
@@ -83,6 +84,7 @@ class _Maker:
         found.classes[RECIPIENT] = ", ".join(self._recipient())
         found.classes[HANDLED] = "reject_unauth_destination, permit"
         self._codes()
+        self._limits()
         self._probe()
         return found
 
@@ -102,6 +104,14 @@ class _Maker:
             self.lists.service["plaintext_reject_code"] = "530" if lasts else "450"
         if any("reject_unknown_client_hostname" in text for text in self._restrictions()):
             self.lists.service["unknown_client_reject_code"] = "550" if lasts else "450"
+
+    def _limits(self) -> None:
+        """Both are smtpd's own: it counts what it takes, before anything is queued."""
+        server, service = self.rules.server, self.lists.service
+        if server.message_bytes is not None:
+            service["message_size_limit"] = str(server.message_bytes)
+        if server.recipients_a_message is not None:
+            service["smtpd_recipient_limit"] = str(server.recipients_a_message)
 
     def _restrictions(self) -> Iterator[str]:
         yield from self.lists.settings.values()
@@ -182,14 +192,18 @@ class _Maker:
     def _recipient(self) -> list[str]:
         if self.must_sign_in:
             return [SIGNED_IN, "reject"]  # whoever signs in may relay, and so deliver
-        recipients = self._table("recipients", "regexp", "".join(self._domains()), "check_recipient_access")
+        domains = "".join(self._domains("deliver", HANDLED))
+        head = HASH.line("routing local parts (user%domain, domain!user): only for whoever may relay")
+        routing = f"{head}/[%!@].*@[^@]*$/  {self._routing()}\n"
+        recipients = self._table("recipients", "regexp", routing + domains, "check_recipient_access")
         return [*recipients, *self._relay()]
 
-    def _domains(self) -> Iterator[str]:
-        """Exact names first, then the longer of the wildcards: the first line that matches counts."""
-        yield HASH.line("routing local parts (user%domain, domain!user): only for whoever may relay")
-        yield f"/[%!@].*@[^@]*$/  {self._routing()}\n"
-        default = self._deliver(self.rules.deliver, "deliver")
+    def _domains(self, lists: str, end: str) -> Iterator[str]:
+        """Exact names first, then the longer of the wildcards: the first line that matches counts.
+
+        `lists` is how the delivery lists are called, `end` what follows for whoever may deliver.
+        """
+        default = self._deliver(self.rules.deliver, lists, end)
         names = [one.name for one in self.rules.accepted]
         number = 0
         for name in sorted(names, key=lambda name: (name.startswith("*"), -len(name) if name[0] == "*" else 0, name)):
@@ -197,20 +211,42 @@ class _Maker:
             if own is not None:
                 number += 1
                 yield HASH.line(own.rule)
-            yield f"/@{domain(name)}$/  {default if own is None else self._deliver(own, f'deliver_{number}')}\n"
+            yield f"/@{domain(name)}$/  {default if own is None else self._deliver(own, f'{lists}_{number}', end)}\n"
 
     def _routing(self) -> str:
-        """On to relaying; but where delivering has lists, passing them by would be too much."""
+        """On to relaying; where delivering has lists, whoever may relay goes on to those.
+
+        They end in a plain "permit", since `reject_unauth_destination` refuses such an address. And Postfix takes no
+        permit for one from a table of recipients: it goes on, and the relay list behind this one permits.
+        """
         if self.rules.delivers_by_default:
             return "DUNNO"
-        return f"{SIGNED_IN}, reject" if self.signs_in else "reject"
+        listed = self._may_relay("routing", ROUTED)
+        if not listed:
+            return f"{SIGNED_IN}, reject" if self.signs_in else "reject"
+        self.lists.classes["arrowslit_routing"] = ", ".join([*([SIGNED_IN] if self.signs_in else []), *listed])
+        domains = "".join(self._domains("routed", "permit"))
+        checks = [*self._table("routed-domains", "regexp", domains, "check_recipient_access"), "permit"]
+        self.lists.classes[ROUTED] = ", ".join(checks)
+        return "arrowslit_routing"
 
-    def _deliver(self, access: Access, name: str) -> str:
+    def _may_relay(self, name: str, then: str) -> list[str]:
+        """Whoever may relay by his address goes on with `then`, all others are refused; empty where nobody may."""
+        access = self.rules.relay
+        if access.only_listed:
+            found = self._listed(access, name, then, demands=True)
+            names = ["reject_unknown_client_hostname"] if self._names(access) else []
+            return [*found, *names, "reject"] if found else []
+        if self.observes and not self.rules.connect.everybody:
+            return []
+        return [*self._listed(access, name, "reject"), then]
+
+    def _deliver(self, access: Access, name: str, end: str) -> str:
         """The class of a delivery list; whoever signed in and may relay may deliver too."""
         if access.everybody:
-            return HANDLED
+            return end
         found = [SIGNED_IN] if self.signs_in else []
-        found += self._checks(access, name.replace("_", "-"), HANDLED)
+        found += self._checks(access, name.replace("_", "-"), end)
         self.lists.classes[f"arrowslit_{name}"] = ", ".join(found)
         return f"arrowslit_{name}"
 

@@ -40,10 +40,12 @@ class Home:
 
 
 NAMES: Final = {25: "smtp", 465: "submissions", 587: "submission"}
-_SERVICE_SETTINGS: Final = (
-    "smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions "
-    "smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks"
+SERVICE_SETTINGS: Final = (
+    *("smtpd_relay_restrictions", "smtpd_client_restrictions", "smtpd_data_restrictions", "smtpd_delay_reject"),
+    *("plaintext_reject_code", "unknown_client_reject_code", "mynetworks"),
+    *("message_size_limit", "smtpd_recipient_limit"),
 )
+"""What a service may get of us."""
 
 NOTES: Final = (
     "mynetworks gives no right to connect, deliver or relay on this port any more: programs of this machine that send "
@@ -86,7 +88,7 @@ def body(rules: Rules, place: Place, home: Home) -> Body:
 def _names(rules: Rules, place: Place, lists: Lists) -> Iterator[str]:
     ports = " ".join(f"{port}:{NAMES.get(port, port)}" for port in place.ports)
     yield f"DIGEST={lists.digest}\nPORTS='{ports}'\n"
-    yield f"ALL_SERVICE_SETTINGS='{_SERVICE_SETTINGS}'\n"
+    yield f"ALL_SERVICE_SETTINGS='{' '.join(SERVICE_SETTINGS)}'\n"
     yield f"ACCEPTED='{' '.join(one.name for one in rules.accepted)}'\n"
 
 

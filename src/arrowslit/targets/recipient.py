@@ -46,11 +46,8 @@ def odd_exceptions(rules: Rules) -> tuple[Gap, ...]:
 
 def sign_in_notes(rules: Rules) -> Iterator[str]:
     """What changes for those who sign in."""
-    signs_in = rules.server.authentication
-    if signs_in is None:
+    if rules.server.authentication is None:
         yield "who signs in on these ports may not relay by that: the policy has no authentication here"
-    elif signs_in.sender_addresses == "own":
-        yield "the sender's address is not compared with the account here (sender_addresses)"
 
 
 def lies_within(name: str, wider: str) -> bool:

@@ -23,6 +23,7 @@ from arrowslit.policy.compiled import CONNECTION, DELIVERY, RELAY
 from arrowslit.policy.model import Policy
 from arrowslit.policy.parts import (
     EVERYBODY_LISTED,
+    OBSERVE,
     ONLY_LISTED,
     AcceptedDomain,
     AccessList,
@@ -111,6 +112,11 @@ class Rules:
     valid_until: datetime.date | None = None
     follows: tuple[str, ...] = ()
     named: str = ""
+
+    @property
+    def observes(self) -> bool:
+        """True where nobody is to be refused yet for connecting or delivering, only counted."""
+        return self.server.mode == OBSERVE
 
     @property
     def delivers_by_default(self) -> bool:

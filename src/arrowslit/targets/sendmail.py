@@ -30,7 +30,8 @@ _TLS: Final = "You must issue STARTTLS before sending mail here"
 
 def _write(rules: Rules, place: Place) -> Body:
     lists = _lists(rules)
-    config = "".join(one.config for one in lists.values())
+    config = "" if rules.server.recipients_a_message is None else _COUNT
+    config += "".join(one.config for one in lists.values())
     text = [f"LOCAL_CONFIG\n{_CONFIG}{config}\nLOCAL_RULESETS\n", *(one.ruleset for one in lists.values())]
     text += [*_helpers(rules, place), "SLocal_check_rcpt\n", *_hook(rules)]
     return Body(
@@ -54,15 +55,19 @@ def _write(rules: Rules, place: Place) -> Body:
             f"mv {_CF}.before-arrowslit {_CF} and restart Sendmail",
             f"to go back to the text before: mv {_FILE}.before {_FILE}, m4 and restart as above",
         ),
-        notes=(*_notes(), *sign_in_notes(rules)),
+        notes=(*_notes(rules), *sign_in_notes(rules)),
         gaps=odd_exceptions(rules),
     )
 
 
+_FEW: Final = "$>ArrowslitFew"
+_COUNT: Final = "Karrowslit_count arith\n"
 _CONFIG: Final = "Karrowslit_routing regex -aROUTES [%!@].*@\nKarrowslit_log syslog -LNOTICE\n"
 
 
-def _notes() -> Iterator[str]:
+def _notes(rules: Rules) -> Iterator[str]:
+    if rules.server.recipients_a_message is not None:
+        yield "a recipient that is said twice counts once toward recipients_a_message"
     yield "the access database stays as it is; what it refuses is still refused, but RELAY in it counts no more"
     yield "an own Local_check_rcpt in sendmail.mc is run before this one, whose rules are added to it"
     yield "addresses of IPv6 are compared as Sendmail writes them with UseCompressedIPv6Addresses false, the default"
@@ -99,6 +104,17 @@ def _helpers(rules: Rules, place: Place) -> Iterator[str]:
     yield rule("$*", "$@ NO")
     if not rules.delivers_by_default:
         yield from _deliveries(rules)
+    if rules.server.recipients_a_message is not None:
+        yield from _few(rules.server.name, rules.server.recipients_a_message)
+
+
+def _few(server: str, most: int) -> Iterator[str]:
+    """What it is asked with comes back, unless there are as many recipients already."""
+    yield DNL.line(f"{server}/recipients_a_message")
+    yield "SArrowslitFew\n"
+    yield rule("$*", f"$: $1 $| $(arrowslit_count l $@ $&{{nrcpts}} $@ {most} $)")
+    yield rule("$* $| TRUE", "$@ $1")
+    yield rule("$*", '$#error $@ 4.5.3 $: "452 too many recipients in one message"')
 
 
 def _deliveries(rules: Rules) -> Iterator[str]:
@@ -118,6 +134,8 @@ def _hook(rules: Rules) -> Iterator[str]:
     yield from _demands(rules)
     yield from _relay(rules)
     yield from _deliver(rules)
+    if rules.server.recipients_a_message is not None:
+        yield rule("$*", f"$: {_FEW} $1")
 
 
 def _connect(rules: Rules) -> Iterator[str]:
@@ -166,6 +184,8 @@ def _relay(rules: Rules) -> Iterator[str]:
     yield rule("$* $| $- $| NO", "$: $1 $| $2") + rule("$* $| YES $| $*", "$: $1 $| YES")
     yield rule("$* $| $- $| $*", '$#error $@ 5.7.1 $: "550 You may not relay: no routing in the local part"')
     yield rule("$* $| $-", "$: $1 $| $2 $| $>ArrowslitWhere $1")
+    if rules.server.recipients_a_message is not None:
+        yield rule("$* $| YES $| ELSEWHERE", f"$: {_FEW} $1 $| YES $| ELSEWHERE")
     yield rule("$* $| YES $| ELSEWHERE", "$#OK")
     yield rule("$* $| TLS $| ELSEWHERE", f'$#error $@ 5.7.0 $: "530 {_TLS}"')
     yield rule("$* $| $- $| ELSEWHERE", f'$#error $@ 5.7.1 $: "550 {_RELAY}"')
@@ -190,9 +210,10 @@ def _deliver(rules: Rules) -> Iterator[str]:
     if rules.delivers_by_default:
         return
     yield DNL.line("Who may deliver")
-    yield rule("$*", "$: $1 $| $>ArrowslitException $1") + rule("$* $| YES", "$@ OK") + rule("$* $| $*", "$: $1")
+    well = "$@ OK" if rules.server.recipients_a_message is None else f"$@ {_FEW} $1"
+    yield rule("$*", "$: $1 $| $>ArrowslitException $1") + rule("$* $| YES", well) + rule("$* $| $*", "$: $1")
     if rules.server.signs_in:
-        yield rule("$*", "$: $1 $| $&{auth_type}") + rule("$* $| $+", "$@ OK") + rule("$* $|", "$: $1")
+        yield rule("$*", "$: $1 $| $&{auth_type}") + rule("$* $| $+", well) + rule("$* $|", "$: $1")
     yield rule("$*", "$: $1 $| $>ArrowslitDelivers $1") + rule("$* $| YES", "$: $1")
     yield from _refusals(rules, _DELIVER, "delivery")
 
@@ -204,7 +225,7 @@ SENDMAIL: Final = Target(
     frozenset(
         {
             *(Term.IPV6, Term.REQUIRE_TLS, Term.EXCEPTIONS, Term.DELIVERY, Term.DELIVERY_TO),
-            *(Term.SIGN_IN, Term.NO_SIGN_IN, Term.OBSERVE, Term.DEFER),
+            *(Term.SIGN_IN, Term.NO_SIGN_IN, Term.OBSERVE, Term.DEFER, Term.OWN_DOMAINS, Term.RECIPIENTS),
         }
     ),
     DNL,

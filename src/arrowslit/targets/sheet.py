@@ -1,9 +1,10 @@
 """The sheet: one page with the site's own values, for what is set by hand, as HTML and as Markdown.
 
-Grants: connecting; who may relay is told for the mail server. Terms: everything but exceptions for recipients: what a
-router can't do of a policy (names, certificates) stands on the page, with what to do instead. It shows notes and
-descriptions; `page` and its renderers make them harmless. It never names a value that the policy does not have: what
-the place lacks is a line to write on. Sources: see sheet_screens.
+Grants: connecting; who may relay is told for the mail server. Terms: everything but exceptions for recipients, and
+counting (in mode "observe" the page has no steps): what a router can't do of a policy (names, certificates) stands on
+the page, with what to do instead. It shows notes and descriptions; `page` and its renderers make them harmless. It
+never names a value that the policy does not have: what the place lacks is a line to write on. Sources: see
+sheet_screens.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from functools import partial
 from typing import Final
 
 from arrowslit.mail.address import IPAddress, parse_address
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.gaps import GAPS, Gap, Term
 from arrowslit.targets.page import Block, Heading, Line, Page, Paragraph, Points, Said
 from arrowslit.targets.page_html import HTML_PAGE, html
@@ -67,14 +67,14 @@ _OVER_TCP: Final = frozenset({"smtp", "lmtp"})
 
 def _blocks(rules: Rules, place: Place) -> Iterator[Block]:
     yield from _what(rules, place)
-    if rules.server.mode == OBSERVE:
+    if rules.observes:
         yield Paragraph(f"{NOT_YET} The tables say who will be let in, or kept out, once the mode is enforce.", True)
     elif not rules.connect.everybody:
         yield from _before(rules, place)
     yield Heading("The addresses")
     yield from _addresses(rules, place)
     yield from _beyond(rules)
-    if rules.server.mode != OBSERVE and not rules.connect.everybody:
+    if not rules.observes and not rules.connect.everybody:
         yield from screens(rules, place)
         yield from check(rules, place)
         yield from back(place)
@@ -191,6 +191,9 @@ def _left(rules: Rules) -> Iterator[Line]:
         yield "Who may deliver to which domain is for the mail server: the router only decides who may connect."
 
 
+_BY_HAND: Final = "the rule that lets everybody in is removed by hand: until then nothing is restricted"
+
+
 def _write(render: Callable[[Page], str], rules: Rules, place: Place) -> Body:
     return Body(
         render(page_of(rules, place)),
@@ -198,7 +201,7 @@ def _write(render: Callable[[Page], str], rules: Rules, place: Place) -> Body:
         check=('see "Check it from outside" in FILE',),
         undo=('see "How to go back" in FILE',),
         gaps=tuple(_widening(rules)),
-        notes=("the rule that lets everybody in is removed by hand: until then nothing is restricted",),
+        notes=() if rules.observes else (_BY_HAND,),
     )
 
 
@@ -209,7 +212,7 @@ def _widening(rules: Rules) -> Iterator[Gap]:
         yield Gap(Term.DOMAIN.value, GAPS[Term.DOMAIN.value], found, widens=True)
 
 
-_TERMS: Final = frozenset({Term.IPV6, Term.OBSERVE, Term.DOMAIN, Term.CERTIFICATE})
+_TERMS: Final = frozenset({Term.IPV6, Term.DOMAIN, Term.CERTIFICATE})
 
 _MORE: Final = frozenset({Term.DOMAIN.value})
 

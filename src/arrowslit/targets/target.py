@@ -14,8 +14,9 @@ from typing import Final
 
 from arrowslit.mail.address import IPAddress
 from arrowslit.policy.model import Policy
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.gaps import Gap, Grant, Term, gaps_of, said_in, waiver_of
+from arrowslit.targets.nobody import if_nobody
+from arrowslit.targets.observed import NOTHING
 from arrowslit.targets.rules import Rules, rules_of
 from arrowslit.targets.text import Comment, remark
 
@@ -117,19 +118,23 @@ def _notes(rules: Rules, target: Target) -> list[str]:
     notes: list[str] = []
     if not target.scope:
         return notes
-    if rules.server.mode == OBSERVE and Grant.RELAY in target.scope:
-        notes.append('mode is "observe": connecting and delivering are not refused; relaying is, as in every mode')
-    elif rules.server.mode == OBSERVE and Term.OBSERVE in target.terms:
-        notes.append('mode is "observe": this only counts, and refuses nobody')
+    if rules.observes:
+        notes.append(_observing(target))
     if rules.valid_until is not None:
         notes.append(f"an entry expires on {rules.valid_until}: compile this again on the day after")
     if rules.follows:
         notes.append(
             f"the addresses of {', '.join(rules.follows)} change by themselves: this text does not follow them"
         )
-    if not rules.connect.permitted and not rules.connect.everybody:
-        notes.append("no address may connect: this closes the port to everybody")
-    return notes
+    return [*notes, *if_nobody(rules, target.name, target.terms)]
+
+
+def _observing(target: Target) -> str:
+    counts = Term.OBSERVE in target.terms
+    if Grant.RELAY in target.scope:
+        said = 'mode is "observe": connecting and delivering are not refused; relaying is, as in every mode'
+        return said if counts else f"{said}; nobody is counted"
+    return 'mode is "observe": this only counts, and refuses nobody' if counts else NOTHING
 
 
 def _head(

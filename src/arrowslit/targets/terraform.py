@@ -16,6 +16,7 @@ from typing import Final
 from arrowslit.targets.aws import WIDE_NOTES, size_gaps
 from arrowslit.targets.cloud import FAMILIES, count, indented, permitted
 from arrowslit.targets.gaps import Term
+from arrowslit.targets.observed import before_nothing, close_by_hand
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
 from arrowslit.targets.text import HASH
@@ -24,14 +25,15 @@ from arrowslit.targets.text import HASH
 def _write(rules: Rules, place: Place) -> Body:
     lists = {version: permitted(rules.connect, version) for version in FAMILIES}
     parts = [_VARIABLE]
-    for version in FAMILIES:
+    for version in () if rules.observes else FAMILIES:
         parts += _family(version, lists[version], place.ports)
     return Body(
         "\n".join(parts),
         apply=(
+            *before_nothing(rules),
             "terraform fmt -check FILE && terraform plan -out=plan   (read it: nothing but arrowslit_ is to change)",
             "terraform apply plan",
-            "then take out the rules that open the port to everybody, where they are declared",
+            *close_by_hand(rules),
         ),
         check=("terraform plan -detailed-exitcode   (0: the group is as this file says)",),
         undo=("first the wide rules again, then FILE as it was before, or without it; terraform apply",),

@@ -6,7 +6,7 @@ first, and behind it, before all rules of others, two halves of the Internet are
 not do: ufw takes it for the same rule as a wide `allow 25/tcp`, and inserts nothing or overwrites that one. For the
 same reason a rule of others in the very words of ours is in the way; the script then says so and does nothing. What is
 to stay is there before anything is taken away, and refusals go first, so that a repeated or changed list opens nothing
-and cuts nobody off. In mode "observe" nobody is refused: ufw can't only count. It never removes a rule without its own
+and cuts nobody off. In mode "observe" it has no rules: ufw can't count. It never removes a rule without its own
 comment. It needs ufw 0.36 or later (`prepend`), and stops at once with an older one.
 
 Sources: ufw(8), sections Rule syntax and Remote management; ufw-framework(8).
@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.gaps import GAPS, Gap, Term
+from arrowslit.targets.observed import observed_or
 from arrowslit.targets.outer import outer_interface
 from arrowslit.targets.rules import Rules
 from arrowslit.targets.target import CONNECT, Body, Place, Target
@@ -151,6 +151,8 @@ def script(first: Iterable[str], behind: Iterable[str]) -> str:
 
 def lines_of(rules: Rules, place: Place) -> tuple[list[str], list[str]]:
     """What `script` takes for these rules, comments among them."""
+    if rules.observes:
+        return [], []
     listed = list(_listed(rules))
     known = {one for _, own in listed for one in own}
     return list(_lines(rules, place, listed)), list(_behind(rules, place, known))
@@ -171,8 +173,9 @@ def _write(rules: Rules, place: Place) -> Body:
 def _notes(rules: Rules) -> Iterator[str]:
     yield "published ports of Docker containers pass ufw by: for those, target iptables-docker or nftables"
     yield "where a rule of others says the same as one of these, the script names it and changes nothing"
-    yield "rules of others stay: a wide one, such as 25/tcp or Postfix, stands behind these, and undo returns to it"
-    if not rules.connect.only_listed:
+    behind = "rules of others stay: a wide one, such as 25/tcp or Postfix, stands behind these, and undo returns to it"
+    yield from observed_or(rules, behind)
+    if not rules.connect.only_listed and not rules.observes:
         yield "whoever is not listed gets in by a rule of ufw's own, such as: ufw allow 25/tcp"
 
 
@@ -185,8 +188,6 @@ def _listed(rules: Rules) -> Iterator[tuple[str, list[str]]]:
 
 def _lines(rules: Rules, place: Place, listed: list[tuple[str, list[str]]]) -> Iterator[str]:
     action = "allow" if rules.connect.only_listed else "deny"
-    if action == "deny" and rules.server.mode == OBSERVE:
-        return
     for said, own in listed:
         if own:
             yield HASH.line(said)
@@ -202,7 +203,7 @@ def _rule(action: str, prefix: str, place: Place) -> str:
 
 def _behind(rules: Rules, place: Place, listed: set[str]) -> Iterator[str]:
     """Everybody else, in halves; a half that is listed as a whole is no rule of its own to ufw, and needs none."""
-    if rules.connect.only_listed and rules.server.mode != OBSERVE:
+    if rules.connect.only_listed:
         halves = [half for version in (4, 6) for half in HALVES[version] if half not in listed]
         yield from (f"{_rule('deny', half, place)}\n" for half in halves)
 

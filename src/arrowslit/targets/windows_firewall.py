@@ -21,7 +21,6 @@ from typing import Final
 
 from arrowslit.mail.address_range import address_set, parse_range
 from arrowslit.mail.address_set import AddressSet
-from arrowslit.policy.parts import OBSERVE
 from arrowslit.targets.gaps import Term
 from arrowslit.targets.powershell import POWERSHELL, SPANS, Line, array, ranges_as_written, under_comments
 from arrowslit.targets.rules import Access, Rules
@@ -140,10 +139,11 @@ $Rules = @(
 
 def _rules(rules: Rules) -> Iterator[str]:
     connect = rules.connect
+    if rules.observes:
+        return
     if connect.only_listed:
         yield from _chunks("allow", "Allow", under_comments(connect.sources))
-    if rules.server.mode != OBSERVE:
-        yield from _chunks("block", "Block", _strangers(connect) if connect.only_listed else _listed(connect))
+    yield from _chunks("block", "Block", _strangers(connect) if connect.only_listed else _listed(connect))
 
 
 def _strangers(connect: Access) -> Iterator[Line]:

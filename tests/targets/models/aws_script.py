@@ -28,6 +28,9 @@ aws() {
 
 
 def aws(text: str) -> Admits:
+    made = [call for call in called(FAKE, text, {"SECURITY_GROUP": "sg-1"}) if call[2].split("-")[0] not in READS]
+    if not made and not closes(text):
+        return lambda _: True  # the rules that were there stay
     entries: dict[str, set[str]] = {}
     open_to: set[str] = set()
     for call in called(FAKE, text, {"SECURITY_GROUP": "sg-1"}):
@@ -51,6 +54,18 @@ def aws(text: str) -> Admits:
         return any(address in net for net in nets)
 
     return admits
+
+
+READS = {"describe", "get"}
+
+
+def closes(text: str) -> bool:
+    """Whether the script takes wide rules away: it does not say that it won't."""
+    try:
+        called(FAKE, text, {"SECURITY_GROUP": "sg-1"}, say="close")
+    except ValueError as error:
+        return "nothing is closed" not in str(error)
+    return True
 
 
 def _rule(text: str) -> str:

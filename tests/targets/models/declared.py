@@ -37,6 +37,15 @@ def list_of(family: str, most: int, cidrs: list[str]) -> list[Net]:
     return nets
 
 
+CLOSES = "take out the rules that open the port to everybody"
+"""The last step by hand: without it the rules that were there stay, and a group's rules only add up."""
+
+
+def everybody(_: IPAddress) -> bool:
+    """What is left alone is as open as it was."""
+    return True
+
+
 LIST = re.compile(
     r'resource "aws_ec2_managed_prefix_list" "(\w+)" \{\n\s*name\s*= "arrowslit-\$\{var\.\w+\}-ipv\d"\n'
     r'\s*address_family = "(IPv\d)"\n\s*max_entries\s*= (\d+)\n((?:\s*entry \{\n\s*cidr = "[^"$%\\]+"\n\s*\}\n)*)\}\n'
@@ -49,16 +58,18 @@ RULE = re.compile(
 
 
 def terraform(text: str) -> Admits:
+    closes = CLOSES in text
     text = re.sub(r"(?m)^\s*#.*\n", "", text)
     lists = {
         name: list_of(family, int(most), re.findall(r'cidr = "(.*?)"', entries))
         for name, family, most, entries in LIST.findall(text)
     }
     named = RULE.findall(text)
+    stays = not named and not lists and not closes
     rest = RULE.sub("", LIST.sub("", text)).strip()
     if not re.fullmatch(r'variable "arrowslit_security_group" \{[^{}]*\}', rest) or set(named) != set(lists):
         raise ValueError(rest)
-    return one_of(net for name in named for net in lists[name])
+    return everybody if stays else one_of(net for name in named for net in lists[name])
 
 
 class _Tags(yaml.SafeLoader):
@@ -85,19 +96,27 @@ def cloudformation(text: str) -> Admits:
                 named.append(said["SourcePrefixListId"]["Ref"])
             case kind if kind != "AWS::CloudFormation::WaitConditionHandle":
                 raise ValueError(kind)
+    if not lists and CLOSES not in text:
+        return everybody
     return one_of(net for name in named for net in lists[name])
 
 
 def kubernetes(text: str) -> Admits:
-    """Of pods with both labels: rules of all policies that choose a pod add up."""
+    """Of pods with both labels: rules of all policies that choose a pod add up; one that none chooses is open."""
     rules: list[dict[str, Any]] = []
+    choosing = 0
     for policy in yaml.safe_load_all(text):
         spec = policy["spec"]
         if policy["apiVersion"] != "networking.k8s.io/v1" or policy["kind"] != "NetworkPolicy":
             raise ValueError(str(policy))
         if spec["policyTypes"] != ["Ingress"] or not spec["podSelector"]["matchLabels"]:
             raise ValueError(str(policy))
+        if not _chooses(spec["podSelector"]):
+            continue
+        choosing += 1
         rules += spec["ingress"]
+    if not choosing:
+        return everybody
     admits: list[Admits] = []
     for rule in rules:
         if not _has(rule["ports"], 25):
@@ -108,6 +127,19 @@ def kubernetes(text: str) -> Admits:
             raise ValueError("a rule for anybody")
         admits += [_block(peer["ipBlock"]) for peer in rule["from"]]
     return lambda address: any(one(address) for one in admits)
+
+
+LABELS = {"arrowslit": "guarded", "arrowslit-other-ports": "open"}
+
+
+def _chooses(selector: dict[str, Any]) -> bool:
+    """All conditions of a selector must hold (LabelSelector, API reference)."""
+    for one in selector.get("matchExpressions", ()):
+        if one["operator"] != "DoesNotExist" or "values" in one:
+            raise ValueError(str(one))
+        if one["key"] in LABELS:
+            return False
+    return all(LABELS[key] == value for key, value in selector["matchLabels"].items())
 
 
 def _has(ports: list[dict[str, Any]], port: int) -> bool:

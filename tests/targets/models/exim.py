@@ -28,6 +28,7 @@ class Client:
     tls: bool = False
     signed_in: bool = False
     port: int = 25
+    accepted: int = 0
 
 
 @dataclass
@@ -161,6 +162,8 @@ def _test(text: str, client: Client, variables: dict[str, str]) -> bool:
         return variables[found[1]] == found[2]
     if found := re.fullmatch(r"inlist\{\$received_port\}\{([\d:-]+)\}", text):
         return str(client.port) in found[1].split(":")
+    if found := re.fullmatch(r">=\{\$recipients_count\}\{(\d+)\}", text):
+        return client.accepted >= int(found[1])
     raise ValueError(text)
 
 

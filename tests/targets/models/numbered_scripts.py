@@ -38,6 +38,8 @@ def _decided(rules: Sequence[Rule]) -> Admits:
         raise ValueError("two rules have one number")
 
     def admits(address: IPAddress) -> bool:
+        if not ordered:
+            return True  # nothing is touched: it is as open as it was
         for rule in ordered:
             if any(address in net for net in rule.sources):
                 return rule.permits

@@ -33,6 +33,7 @@ class Client:
     tls: bool = False
     signed_in: bool = False
     port: int = 25
+    accepted: int = 0
 
     @property
     def macros(self) -> dict[str, str]:
@@ -43,6 +44,7 @@ class Client:
             "tls_version": "TLSv1.3" if self.tls else "",
             "auth_type": "PLAIN" if self.signed_in else "",
             "f": self.mail_from,
+            "nrcpts": str(self.accepted),
         }
 
 
@@ -91,7 +93,7 @@ class Rules:
                 raise ValueError(line)
 
     def _map(self, rest: str) -> None:
-        if rest == "arrowslit_log syslog -LNOTICE":
+        if rest in {"arrowslit_log syslog -LNOTICE", "arrowslit_count arith"}:
             return
         found = re.fullmatch(r"(\w+) regex -a(\w+) (\S+)", rest)
         if found is None:
@@ -175,10 +177,26 @@ class Rules:
     def _look_up(self, name: str, inside: Tokens, found: list[Tokens], client: Client) -> Tokens:
         if name == "arrowslit_log":
             return ()
+        if name == "arrowslit_count":
+            what, one, other = (self._right(part, found, client) for part in _parted(inside))
+            if what != ("l",):
+                raise ValueError(what)
+            return ("TRUE" if int("".join(one)) < int("".join(other)) else "FALSE",)
         colon = inside.index("$:")
         key = "".join(self._right(inside[:colon], found, client))
         tag, pattern = self._maps[name]
         return (tag,) if re.search(pattern, key, re.IGNORECASE) else self._right(inside[colon + 1 :], found, client)
+
+
+def _parted(inside: Tokens) -> list[Tokens]:
+    """The arguments of a map, which stand apart by $@."""
+    found: list[list[str]] = [[]]
+    for one in inside:
+        if one == "$@":
+            found.append([])
+        else:
+            found[-1].append(one)
+    return [tuple(part) for part in found]
 
 
 class _Ended(Exception):

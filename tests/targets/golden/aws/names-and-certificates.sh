@@ -30,6 +30,7 @@ ask() {
 	"$@" >"$work/answer" || fail "no answer: nothing more is done"
 }
 
+mode=enforce
 group=${SECURITY_GROUP:?say which group with SECURITY_GROUP=sg-...}
 ports='25'
 kept=arrowslit-$group
@@ -192,8 +193,22 @@ same() {
 	done
 }
 
+# Opens again what was closed here.
+reopen() {
+	[ -e "$kept/closed" ] || return 0
+	while read -r port ranges; do
+		aws ec2 authorize-security-group-ingress --group-id "$group" \
+			--ip-permissions "IpProtocol=tcp,FromPort=$port,ToPort=$port,$ranges" >"$work/said"
+	done <"$kept/closed"
+	rm "$kept/closed"
+}
+
+# In observe mode our own rules stay if they are there: they only let in, and others may count on them.
 apply() {
-	if same; then
+	if [ "$mode" = observe ]; then
+		reopen
+		echo "the mode is observe: nothing was set, nobody is refused by this"
+	elif same; then
 		echo "the group is as this file says"
 	else
 		mkdir -p "$kept"
@@ -212,6 +227,7 @@ apply() {
 }
 
 close() {
+	[ "$mode" = enforce ] || fail "the mode is $mode: nothing is closed"
 	same || fail "apply first: the group is not as this file says"
 	mkdir -p "$kept"
 	aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$group" --output json >"$kept/rules.json"
@@ -239,6 +255,10 @@ check() {
 	echo "security groups on the same interfaces, which add up:"
 	aws ec2 describe-network-interfaces --filters "Name=group-id,Values=$group" \
 		--query 'NetworkInterfaces[].Groups[].GroupId' --output text | tr -s '\t ' '\n' | sort -u
+	if [ "$mode" = observe ]; then
+		[ ! -e "$kept/closed" ] || fail "what was closed is still closed: apply opens it again"
+		return 0
+	fi
 	same || fail "the group is not as this file says"
 	echo "the group is as this file says"
 }
@@ -246,13 +266,7 @@ check() {
 # Opens again first what was closed, then takes our lists back.
 undo() {
 	[ -d "$kept" ] || fail "there is no folder $kept: nothing is known of before"
-	if [ -e "$kept/closed" ]; then
-		while read -r port ranges; do
-			aws ec2 authorize-security-group-ingress --group-id "$group" \
-				--ip-permissions "IpProtocol=tcp,FromPort=$port,ToPort=$port,$ranges" >"$work/said"
-		done <"$kept/closed"
-		rm "$kept/closed"
-	fi
+	reopen
 	for family in 4 6; do
 		cp "$kept/before$family" "$work/wanted"
 		put "$family"

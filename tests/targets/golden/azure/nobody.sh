@@ -3,7 +3,7 @@
 # apply: RESOURCE_GROUP=... NSG=... sh FILE apply   (NSG is the group's name; the rules have the numbers 100 to 108, or those from PRIORITY on: give one before every rule that permits the ports)
 # check: RESOURCE_GROUP=... NSG=... sh FILE check
 # undo:  RESOURCE_GROUP=... NSG=... sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses everybody whom no rule before it permits
 # note:  what stood before is kept in the folder arrowslit-NSG where the script is run
 # note:  traffic passes the group of the subnet and that of the interface: either may refuse
 # note:  wide rules behind ours count no more for these ports, and may stay
@@ -86,6 +86,7 @@ number_of() {
 # Whom a rule is for; nobody: there is no such rule.
 wanted() {
 	case $mode-$1 in
+	observe-*) ;;
 	only_listed-allow-4 | all_except_listed-deny-4) listed4 ;;
 	only_listed-allow-6 | all_except_listed-deny-6) listed6 ;;
 	only_listed-deny-rest-4 | all_except_listed-allow-rest-4) echo 0.0.0.0/0 ;;

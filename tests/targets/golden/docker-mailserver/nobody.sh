@@ -6,7 +6,7 @@
 #        grep arrowslit docker-data/dms/config/postfix-main.cf docker-data/dms/config/postfix-master.cf
 # undo:  docker exec mailserver sh /tmp/docker-mailserver/arrowslit.sh undo
 #        rm docker-data/dms/config/arrowslit.sh
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses the mail of every client
 # note:  Docker without IPv6 in its network, or with a userland proxy, shows strangers as 172.x: check in the log that clients come with their own addresses, IPv6 too, before any address of Docker is listed
 # note:  mynetworks gives no right to connect, deliver or relay on this port any more: programs of this machine that send by 127.0.0.1:25 must be listed, or use sendmail or submission
 # note:  sessions that are open when this is applied go on by the lists of before
@@ -29,7 +29,7 @@ postconf -d smtpd_relay_restrictions >/dev/null 2>&1 || die "this Postfix is old
 own=$bundle/arrowslit
 DIGEST=6ddee3f17e88
 PORTS='25:smtp'
-ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks'
+ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks message_size_limit smtpd_recipient_limit'
 ACCEPTED='example.org'
 saved=$own/saved stage=$own/stage
 kept() { :; }

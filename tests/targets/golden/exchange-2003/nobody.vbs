@@ -5,7 +5,7 @@
 ' undo:  the same with /undo instead of /apply, with the file that /apply wrote
 ' gap:   ipv6-entry: The target takes IPv4 addresses only: IPv6 clients that are listed are kept out. Waived: a test
 '        default/delivery/all_except_listed
-' note:  no address may connect: this closes the port to everybody
+' note:  nobody may connect: this refuses the mail of every client but this machine itself
 ' note:  needs ExIPSec.dll (article 810913 for Exchange 2000; SMTP IP Restriction tool for Exchange 2003)
 ' note:  by hand, in Access, Relay: whether all who sign in may relay; and look at connectors that allow relaying
 ' note:  other Exchange servers come in by the same list: they must be on it

@@ -2,7 +2,7 @@
 # apply: Connect-ExchangeOnline; ./FILE shows what it would do, then: ./FILE -Apply; keep the file it writes
 # check: ./FILE without -Apply; Get-InboundConnector | Format-List; a stranger gets 550 5.7.51
 # undo:  ./FILE -Undo, with the file that -Apply wrote; when you leave the filter, before the MX moves
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses all mail from outside that no other connector lets in
 # note:  it may take an hour until all of the service knows; printers that send to the MX must be listed
 # note:  who signs in (port 587) and mail within the service are not touched; other connectors are named
 # note:  either by addresses or by certificates: each of the two texts removes the other's connectors

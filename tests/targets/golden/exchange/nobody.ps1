@@ -3,7 +3,7 @@
 #        -Server NAME for another server than this one; keep the file that it writes, for -Undo
 # check: ./FILE without -Apply; Get-ReceiveConnector | Format-List Identity,Bindings,RemoteIPRanges
 # undo:  ./FILE -Undo, with the file that -Apply wrote
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this takes mail from nobody but this server, the other Exchange servers and those of -AlsoKeep
 # note:  hybrid, Edge and load balancer addresses are not known here: give them as -AlsoKeep '203.0.113.0/24','...'
 # note:  other connectors on the port are named at the end and left alone: each lets its own ranges in
 # note:  a new connector has the usual limits (36 MB): set MaxMessageSize if yours takes more

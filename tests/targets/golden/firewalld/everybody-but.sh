@@ -18,7 +18,10 @@ firewall-cmd --quiet --state || { echo "firewalld is not running" >&2; exit 1; }
 
 if [ "${1:-}" = undo ]; then
 	kept --delete-policy=arrowslit 2>/dev/null || :
-	for set in only-4 only-6 but-4 but-6; do kept --delete-ipset="arrowslit-$set" 2>/dev/null || :; done
+	for set in only-4 only-6 but-4 but-6; do
+		kept --delete-ipset="arrowslit-$set" 2>/dev/null || :
+		kept --delete-ipset="arrowslit-$set-next" 2>/dev/null || :
+	done
 	firewall-cmd --reload
 	exit 0
 fi
@@ -26,15 +29,46 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-fill() { # a set of a family; what is to be in it is read
+new_set() { # of a family
 	kept --info-ipset="$1" >/dev/null 2>&1 ||
 		kept --new-ipset="$1" --type=hash:net --option=family="$2" --option=maxelem=1048576
+}
+
+rules_with() { # a set, the rules that name it
+	kept --policy=arrowslit --list-rich-rules 2>/dev/null | grep -F 'ipset="'"$1"'"' || :
+}
+
+# Entries that overlap are refused, so in a set the old go before the new come. Meanwhile another set with all that is
+# new counts beside it: where it is named by a rule, it is whole, also after this was cut off.
+cover() {
+	rules_with "$1" >"$folder/named"
+	[ -s "$folder/named" ] || return 0
+	[ -z "$(rules_with "$1-next")" ] || return 0
+	kept --delete-ipset="$1-next" 2>/dev/null || :
+	new_set "$1-next" "$2"
+	if [ -s "$folder/new" ]; then kept --ipset="$1-next" --add-entries-from-file="$folder/new"; fi
+	sed 's/ipset="'"$1"'"/ipset="'"$1-next"'"/' "$folder/named" >"$folder/beside"
+	while read -r rule; do kept --policy=arrowslit --add-rich-rule="$rule"; done <"$folder/beside"
+}
+
+uncover() {
+	rules_with "$1-next" >"$folder/beside"
+	while read -r rule; do kept --policy=arrowslit --remove-rich-rule="$rule"; done <"$folder/beside"
+	kept --delete-ipset="$1-next" 2>/dev/null || :
+}
+
+fill() { # a set of a family; what is to be in it is read
+	new_set "$1" "$2"
 	sed '/^#/d' >"$folder/new"
 	kept --ipset="$1" --get-entries >"$folder/old"
 	grep -vxFf "$folder/new" "$folder/old" >"$folder/gone" || :
 	grep -vxFf "$folder/old" "$folder/new" >"$folder/more" || :
-	if [ -s "$folder/gone" ]; then kept --ipset="$1" --remove-entries-from-file="$folder/gone"; fi
+	if [ -s "$folder/gone" ]; then
+		cover "$1" "$2"
+		kept --ipset="$1" --remove-entries-from-file="$folder/gone"
+	fi
 	if [ -s "$folder/more" ]; then kept --ipset="$1" --add-entries-from-file="$folder/more"; fi
+	uncover "$1"
 }
 
 fill arrowslit-but-4 inet <<'END'
@@ -67,6 +101,9 @@ while read -r rule; do kept --policy=arrowslit --add-rich-rule="$rule"; done <"$
 while read -r rule; do kept --policy=arrowslit --remove-rich-rule="$rule"; done <"$folder/gone"
 while read -r rule; do kept --policy=arrowslit --query-rich-rule="$rule"; done <"$folder/rules"
 
-for family in 4 6; do kept --delete-ipset="arrowslit-only-$family" 2>/dev/null || :; done
+for family in 4 6; do
+	kept --delete-ipset="arrowslit-only-$family" 2>/dev/null || :
+	kept --delete-ipset="arrowslit-only-$family-next" 2>/dev/null || :
+done
 firewall-cmd --check-config
 firewall-cmd --reload

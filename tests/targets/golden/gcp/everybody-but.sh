@@ -93,6 +93,7 @@ number_of() {
 # Whom a rule is for; nobody: there is no such rule.
 wanted() {
 	case $mode-$1 in
+	observe-*) ;;
 	only_listed-allow-4 | all_except_listed-deny-4) listed4 ;;
 	only_listed-allow-6 | all_except_listed-deny-6) listed6 ;;
 	only_listed-deny-rest-4 | all_except_listed-allow-rest-4) echo 0.0.0.0/0 ;;

@@ -3,7 +3,7 @@
 # apply: NETWORK=... TARGET_TAG=... sh FILE apply   (TARGET_TAG is the network tag of the mail servers; the rules have the numbers 100 to 107, or those from PRIORITY on: give one before every rule that permits the ports)
 # check: NETWORK=... TARGET_TAG=... sh FILE check
 # undo:  NETWORK=... TARGET_TAG=... sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses everybody whom no rule before it permits
 # note:  what stood before is kept in the folder arrowslit-TARGET_TAG where the script is run
 # note:  firewall policies of the organization, the folder and the network may decide before these rules
 # note:  wide rules behind ours count no more for these ports, and may stay
@@ -86,6 +86,7 @@ number_of() {
 # Whom a rule is for; nobody: there is no such rule.
 wanted() {
 	case $mode-$1 in
+	observe-*) ;;
 	only_listed-allow-4 | all_except_listed-deny-4) listed4 ;;
 	only_listed-allow-6 | all_except_listed-deny-6) listed6 ;;
 	only_listed-deny-rest-4 | all_except_listed-allow-rest-4) echo 0.0.0.0/0 ;;

@@ -5,7 +5,7 @@
 ' undo:  the same with /undo instead of /apply, with the file that /apply wrote
 ' gap:   ipv6-entry: The target takes IPv4 addresses only: IPv6 clients that are listed are kept out. Waived: a test
 '        default/delivery/all_except_listed
-' note:  no address may connect: this closes the port to everybody
+' note:  nobody may connect: this refuses the mail of every client but this machine itself
 ' note:  not with Exchange on the machine, which would overwrite it: use exchange-2003 there
 ' note:  a copy of the whole metabase: cscript %SystemRoot%/system32/iisback.vbs /backup /b arrowslit
 ' note:  look at relaying for single remote domains too; restart the service if it does not take notice

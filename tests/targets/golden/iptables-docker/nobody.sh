@@ -5,7 +5,7 @@
 #        ip6tables -S ARROWSLIT && ip6tables -nvL ARROWSLIT-GATE && ipset list arrowslit-only-6
 #        iptables -S INPUT | grep -n -e ARROWSLIT -e ACCEPT    (the jump stands before what accepts)
 # undo:  sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this closes the port to everybody
 # note:  it only refuses: the firewall's own rule for the port stays, and a wide one may stay as well
 # note:  it is gone after a restart: run it again at boot, before the network is up
 # note:  only what comes in by wan0 is guarded

@@ -25,7 +25,7 @@ postconf -d smtpd_relay_restrictions >/dev/null 2>&1 || die "this Postfix is old
 own=$etc/arrowslit
 DIGEST=330ab0c51d10
 PORTS='25:smtp'
-ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks'
+ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks message_size_limit smtpd_recipient_limit'
 ACCEPTED='example.org example.net'
 saved=$own/saved stage=$own/stage
 kept() { :; }

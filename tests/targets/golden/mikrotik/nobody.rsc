@@ -12,7 +12,7 @@
 #        /ipv6 firewall raw remove [find comment="arrowslit next"]
 #        /ipv6 firewall address-list remove [find list="arrowslit6"]
 #        /ipv6 firewall address-list remove [find list="arrowslit6-next"]
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this closes the port to everybody who comes in from outside
 # note:  a rule above ours in the raw table that accepts passes it by: look at raw print
 # note:  dst-nat rules that forward the port stay as they are, and are behind this; find them with nat print
 # note:  what fasttrack has taken over stays open until it ends: see /ip firewall connection print

@@ -4,7 +4,7 @@
 # check: uci show firewall | grep arrowslit
 #        nft list chain inet fw4 dstnat_wan0; nft list chain inet fw4 forward_wan0
 # undo:  ssh root@ROUTER sh /tmp/arrowslit.sh undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this closes the port to everybody who comes in from outside
 # note:  strangers come in by the firewall zone wan0 (--interface)
 # note:  a wider redirect or rule of the router's own may stay: these come before it, and undo returns to it
 # note:  reflection is off: computers inside reach the server by its inner address

@@ -11,7 +11,7 @@
 # undo:  Firewall > NAT > Destination NAT (before 26.1: Port Forward) and Firewall > Rules: the source of before (any), Invert off; Apply changes
 #        Firewall > Aliases: delete arrowslit, once no rule has it
 #        or System > Configuration > History: restore
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: a rule that has this as its source lets nobody in; another rule that permits the port still does
 # note:  each other rule on wan0, and each floating rule, that permits the port or everything has to be narrowed, too
 # note:  open connections have states that go on: reset those of the mail server (States, Actions)
 # note:  nothing takes a wrong rule back by itself: keep another way to the firewall open, and note the old sources
@@ -31,7 +31,7 @@ post() {
 alias='{"enabled":"1","name":"arrowslit","type":"network","content":"%s"}'
 answer=$(printf "{\"data\":{\"aliases\":{\"alias\":{\"arrowslit\":$alias}}}}" "$content" | post import)
 case $answer in
-*'"status":"ok"'*) ;;
+*'"status":"ok"'* | *'"status": "ok"'*) ;;
 *) printf 'refused: %s\n' "$answer" >&2 && exit 1 ;;
 esac
 printf '{}' | post reconfigure

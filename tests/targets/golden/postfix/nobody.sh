@@ -4,7 +4,7 @@
 # check: postconf -P | grep arrowslit; postconf -n | grep arrowslit
 #        postmap -q ADDRESS cidr:$(postconf -h arrowslit_tables)/connect.cidr
 # undo:  sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses the mail of every client
 # note:  mynetworks gives no right to connect, deliver or relay on this port any more: programs of this machine that send by 127.0.0.1:25 must be listed, or use sendmail or submission
 # note:  sessions that are open when this is applied go on by the lists of before
 # note:  where a proxy or Docker hides the client's address, everybody looks like one client: list none of those addresses
@@ -25,7 +25,7 @@ postconf -d smtpd_relay_restrictions >/dev/null 2>&1 || die "this Postfix is old
 own=$etc/arrowslit
 DIGEST=6ddee3f17e88
 PORTS='25:smtp'
-ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks'
+ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks message_size_limit smtpd_recipient_limit'
 ACCEPTED='example.org'
 saved=$own/saved stage=$own/stage
 kept() { :; }

@@ -12,7 +12,7 @@ dnl #        Local_check_rcpt <a@DOMAIN> ends in error for a stranger, not for a
 dnl # undo:  take the include out of /etc/mail/sendmail.mc
 dnl #        mv /etc/mail/sendmail.cf.before-arrowslit /etc/mail/sendmail.cf and restart Sendmail
 dnl #        to go back to the text before: mv /etc/mail/arrowslit.m4.before /etc/mail/arrowslit.m4, m4 and restart as above
-dnl # note:  no address may connect: this closes the port to everybody
+dnl # note:  nobody may connect: this refuses the mail of every client but this machine itself
 dnl # note:  the access database stays as it is; what it refuses is still refused, but RELAY in it counts no more
 dnl # note:  an own Local_check_rcpt in sendmail.mc is run before this one, whose rules are added to it
 dnl # note:  addresses of IPv6 are compared as Sendmail writes them with UseCompressedIPv6Addresses false, the default

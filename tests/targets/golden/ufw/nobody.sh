@@ -4,7 +4,7 @@
 # check: ufw status numbered
 #        ufw show added | grep -v arrowslit    (rules of others: they come after)
 # undo:  sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this closes the port to everybody but this machine itself
 # note:  published ports of Docker containers pass ufw by: for those, target iptables-docker or nftables
 # note:  where a rule of others says the same as one of these, the script names it and changes nothing
 # note:  rules of others stay: a wide one, such as 25/tcp or Postfix, stands behind these, and undo returns to it

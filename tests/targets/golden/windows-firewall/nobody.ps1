@@ -2,7 +2,7 @@
 # apply: as administrator: ./FILE shows what it would do, then: ./FILE -Apply
 # check: ./FILE without -Apply; Get-NetFirewallRule -Name Arrowslit-* | Get-NetFirewallAddressFilter
 # undo:  ./FILE -Undo removes the rules again; no other rule was changed
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this closes the port to everybody but this machine itself
 # note:  rules of others that allow the port stay, and are overruled: blocking here beats allowing elsewhere
 # note:  other Exchange servers, a load balancer and machines for monitoring must be listed
 # note:  written from the documentation, and not tried on Windows: first keep a copy with netsh advfirewall export

@@ -4,7 +4,7 @@
 # check: postconf -P | grep arrowslit (as zimbra)
 #        grep arrowslit /opt/zimbra/common/conf/master.cf.in /opt/zimbra/common/conf/main.cf
 # undo:  sh FILE undo
-# note:  no address may connect: this closes the port to everybody
+# note:  nobody may connect: this refuses the mail of every client
 # note:  an upgrade of Zimbra lays its files anew: run this again afterwards
 # note:  mynetworks gives no right to connect, deliver or relay on this port any more: programs of this machine that send by 127.0.0.1:25 must be listed, or use sendmail or submission
 # note:  sessions that are open when this is applied go on by the lists of before
@@ -27,7 +27,7 @@ postconf -d smtpd_relay_restrictions >/dev/null 2>&1 || die "this Postfix is old
 own=$etc/arrowslit
 DIGEST=6ddee3f17e88
 PORTS='25:smtp'
-ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks'
+ALL_SERVICE_SETTINGS='smtpd_relay_restrictions smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject plaintext_reject_code unknown_client_reject_code mynetworks message_size_limit smtpd_recipient_limit'
 ACCEPTED='example.org'
 saved=$own/saved stage=$own/stage
 kept() { :; }

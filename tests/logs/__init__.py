@@ -1,0 +1,1 @@
+"""Files of past logs: unpacking, lines, order, stopping and going on."""

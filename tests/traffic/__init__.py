@@ -1,0 +1,1 @@
+"""Past traffic: readers, facts, rehearsal."""
