@@ -49,8 +49,10 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def zone_of(text: str | None) -> datetime.tzinfo:
     """The zone of that name; that of this machine without one."""
+    from arrowslit.logs.zone import local_zone  # noqa: PLC0415
+
     if text is None:
-        return datetime.datetime.now().astimezone().tzinfo or datetime.UTC
+        return local_zone()
     try:
         return datetime.UTC if text.upper() == "UTC" else zoneinfo.ZoneInfo(text)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -92,6 +92,7 @@ _PROGRAMS: Final[dict[str, tuple[str, str]]] = {}
 """`postfix/smtpd[91]:` as it stands in a line -> program and process id; only what `_COMMON` has read gets in."""
 _HOSTS: Final[dict[str, None]] = {}
 _REMEMBERED: Final = 50_000
+_SHORT: Final = 400
 
 
 def _common(found: re.Match[str], clock: Clock) -> Entry | None:
@@ -103,8 +104,9 @@ def _common(found: re.Match[str], clock: Clock) -> Entry | None:
     for known in (_PROGRAMS, _HOSTS):
         if len(known) >= _REMEMBERED:
             known.clear()
-    _PROGRAMS[f"{program}[{pid}]:"] = (program, pid)
-    _HOSTS[host] = None
+    if len(program) + len(pid) + len(host) <= _SHORT:
+        _PROGRAMS[f"{program}[{pid}]:"] = (program, pid)
+        _HOSTS[host] = None
     return Entry(time, host, program, pid, message)
 
 

@@ -27,6 +27,9 @@ _OTHERWISE: Final = frozenset(
     }
 )
 """Refusals of the policy that rest on more than the record tells: how many there were, what a list said."""
+_LATEST: Final = 253_000_000_000.0
+_MANY: Final = 1_000_000_000
+_NAMES: Final = 1000
 
 
 def attempts_of(record: Mapping[str, Any]) -> list[Attempt]:
@@ -35,16 +38,33 @@ def attempts_of(record: Mapping[str, Any]) -> list[Attempt]:
     """
     if record.get("kind") not in _KINDS or ("would_be" in record and record["kind"] == "decision"):
         return []
-    paths = record.get("forward_paths") or [record.get("forward_path")]
+    paths = _paths(record)
     made = _attempt(record)
     return [made._replace(forward_path=path, first=not at) for at, path in enumerate(paths)]
+
+
+def _paths(record: Mapping[str, Any]) -> list[str | None]:
+    """The recipients; one that is not told where there is none."""
+    several = record.get("forward_paths")
+    if not several:
+        return [_text(record, "forward_path")]
+    if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
+        raise ValueError("forward_paths are no list of texts")
+    return several
+
+
+def _time(value: Any) -> float:
+    """Unix seconds of a day that a calendar has."""
+    if type(value) not in {int, float} or not 0 <= value <= _LATEST:
+        raise ValueError("time is no time")
+    return float(value)
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:
     names = record.get("certificate_names")
     server = _text(record, "virtual_server")
     return Attempt(
-        float(record["time"]),
+        _time(record["time"]),
         _text(record, "client_address"),
         _told(record),
         str(record.get("id", "")),
@@ -58,8 +78,8 @@ def _attempt(record: Mapping[str, Any]) -> Attempt:
         reverse_path=_text(record, "reverse_path"),
         message_bytes=_number(record.get("message_bytes")),
         reply=str(record.get("reply", ""))[:REPLY],
-        repeats=_number(record.get("count")) or 1,
-        certificate_names=None if names is None else tuple(str(name) for name in names),
+        repeats=min(_number(record.get("count")) or 1, _MANY),
+        certificate_names=None if names is None else tuple(str(name) for name in names)[:_NAMES],
     )
 
 

@@ -43,6 +43,8 @@ _LATER: Final = 60.0
 _WHOLE: Final = frozenset({"DATA", "BDAT", "END-OF-MESSAGE"})
 """Stages at which the whole message is refused, and with it the recipients that were taken before."""
 _BACK: Final = 10_000
+_LONGEST: Final = 200
+"""Characters of a program's name that is remembered."""
 _HELD: Final = 200
 """Messages, and refusals, of one session that wait for its end."""
 _DELIVERERS: Final = frozenset({"local", "smtp", "lmtp", "virtual", "pipe", "error", "discard", "relay", "retry"})
@@ -72,9 +74,9 @@ class PostfixReader(EntryReader[Message]):
         if daemon == "smtpd":
             made = self._smtpd(entry, entry.time, service)
         elif daemon == "qmgr":
-            made = self._queue_manager(entry.message, entry.time)
+            made = self._queue_manager(entry, entry.time)
         elif daemon in _DELIVERERS:
-            self._delivery(entry.message)
+            self._delivery(entry)
         elif daemon == "postscreen":
             made = self._postscreen(entry, entry.time, service)
         elif daemon == "cleanup" and ": milter-reject: " in entry.message:
@@ -86,7 +88,7 @@ class PostfixReader(EntryReader[Message]):
     def _program(self, program: str) -> tuple[str, str]:
         parts = program.split("/")
         known = (parts[-1], "/".join(parts[1:]))
-        if len(self._programs) < 10_000:
+        if len(self._programs) < 10_000 and len(program) <= _LONGEST:
             self._programs[program] = known
         return known
 
@@ -96,19 +98,19 @@ class PostfixReader(EntryReader[Message]):
         message = entry.message
         if message.startswith("disconnect from "):
             self.tally.used += 1
-            return self._disconnected(entry.pid, message)
+            return self._disconnected(_here(entry.pid, entry), message)
         if message.startswith("connect from "):
             found = _CLIENT.fullmatch(message, 13)
             if found is not None:
                 self.tally.used += 1
-                self._connected(entry.pid, found, service)
+                self._connected(_here(entry.pid, entry), found, service)
                 return ()
         start = message[:60]
         if ": client=" in start:
             return self._client(entry, time, service)
         if "reject: " in start or ": warn: " in start:
             return self._rejected(entry, time, service)
-        session = self.sessions.get(entry.pid) if "TLS connection established from " in start else None
+        session = self.sessions.get(_here(entry.pid, entry)) if "TLS connection established from " in start else None
         if session is None:
             self.tally.skipped += 1
         else:
@@ -129,18 +131,18 @@ class PostfixReader(EntryReader[Message]):
             self.puzzled("this client= line is not understood", entry.message)
             return ()
         self.tally.used += 1
-        if "orig_client=" in found["rest"] or "orig_queue_id=" in found["rest"] or found["id"] in self._back:
-            self._back.pop(found["id"], None)
+        queue_id, pid = _here(found["id"], entry), _here(entry.pid, entry)
+        if "orig_client=" in found["rest"] or "orig_queue_id=" in found["rest"] or queue_id in self._back:
+            self._back.pop(queue_id, None)
             return ()
         user = _SASL.search(found["rest"], client.end())
-        session = self.sessions.get(entry.pid)
-        if session is not None:
-            session.user = user["user"] if user else session.user or ""
+        session = self.sessions.get(pid)
         known = session is not None and session.address == client["address"]
         if known and session is not None:
-            session.messages.append(found["id"])
+            session.user = user["user"] if user else session.user or ""
+            session.messages.append(queue_id)
         message = Message(
-            entry.pid if known else "",
+            pid if known else "",
             client["address"],
             client["name"],
             service,
@@ -149,9 +151,9 @@ class PostfixReader(EntryReader[Message]):
             session.tls if known and session is not None else None,
             open=known,
         )
-        self.open[found["id"]] = message
+        self.open[queue_id] = message
         if known and session is not None and len(session.messages) > _HELD:
-            return self._ended(entry.pid, session, _HELD // 2)
+            return self._ended(pid, session, _HELD // 2)
         return self.close_oldest() if len(self.open) > OPEN else ()
 
     def _disconnected(self, pid: str, message: str) -> Iterable[Attempt]:
@@ -168,7 +170,9 @@ class PostfixReader(EntryReader[Message]):
         for one in session.refused:
             refused = Attempt(*one)
             tls = session.tls if refused.tls is None else refused.tls
-            yield refused._replace(tls=tls, authenticated_as=session.user)
+            user = refused.authenticated_as
+            # Who signed in before the end may have done so after the refusal; who did not, did not before it either.
+            yield refused._replace(tls=tls, authenticated_as=user if user is not None or session.user else session.user)
         session.refused = []
         ended, session.messages = session.messages[:number], session.messages[number:]
         for queue_id in ended:
@@ -190,9 +194,12 @@ class PostfixReader(EntryReader[Message]):
             return ()
         self.tally.used += 1
         if found["stage"] in _WHOLE:
-            self.open.pop(queue_id, None)
-        session = self.sessions.get(entry.pid)
+            self.open.pop(_here(queue_id, entry), None)
+        session = self.sessions.get(_here(entry.pid, entry))
+        if session is not None and session.address != found["address"]:
+            session = None
         made = refusal(found, time, "" if queue_id == "NOQUEUE" else queue_id, entry.pid, service, session)
+        made = made._replace(repeats=self.times)
         if session is None or len(session.refused) >= _HELD:
             return (made,)
         session.refused.append(list(made))
@@ -200,8 +207,9 @@ class PostfixReader(EntryReader[Message]):
 
     # --- the queue ------------------------------------------------------------------------------------------------
 
-    def _queue_manager(self, message: str, time: float) -> Iterable[Attempt]:
-        queue_id, _, rest = message.partition(": ")
+    def _queue_manager(self, entry: Entry, time: float) -> Iterable[Attempt]:
+        queue_id, _, rest = entry.message.partition(": ")
+        queue_id = _here(queue_id, entry)
         known = self.open.get(queue_id)
         if known is None:
             self.tally.skipped += 1
@@ -218,8 +226,9 @@ class PostfixReader(EntryReader[Message]):
         known.path, known.size = found["path"], int(found["size"])
         return ()
 
-    def _delivery(self, message: str) -> None:
-        queue_id, _, rest = message.partition(": ")
+    def _delivery(self, entry: Entry) -> None:
+        queue_id, _, rest = entry.message.partition(": ")
+        queue_id = _here(queue_id, entry)
         known = self.open.get(queue_id)
         found = _DELIVERY.match(rest)
         if found is None or (known is None and queue_id not in self._later):
@@ -227,12 +236,10 @@ class PostfixReader(EntryReader[Message]):
             return
         self.tally.used += 1
         if known is not None:
-            recipient = found["to"] if found["original"] is None else found["original"]
-            if recipient not in known.recipients:
-                known.recipients.append(recipient)
+            known.recipients[found["to"] if found["original"] is None else found["original"]] = None
         again = _AGAIN.search(rest)
         if again is not None and "127.0.0.1" in rest:
-            self._brought_back(again["id"])
+            self._brought_back(_here(again["id"], entry))
 
     def _brought_back(self, queue_id: str) -> None:
         """What a content filter has sent back is the same message."""
@@ -267,7 +274,8 @@ class PostfixReader(EntryReader[Message]):
                 self.tally.used += 1
                 key = f"[{found['address']}]:{found['port']}"
                 denied = self.sessions.pop(key, None)
-                yield refusal(found, time, "", key, service, None, access=denied is not None)
+                made = refusal(found, time, "", key, service, None, access=denied is not None)
+                yield made._replace(repeats=self.times)
                 return
         found = _SCREENED.match(message)
         if found is None or found["word"].startswith("PASS"):
@@ -309,3 +317,8 @@ class PostfixReader(EntryReader[Message]):
         self.sessions = {key: Session(**one) for key, one in state["sessions"].items()}
         self._later = {key: Message(**one) for key, one in state["later"].items()}
         self._back = dict.fromkeys(state["back"])
+
+
+def _here(name: str, entry: Entry) -> str:
+    """A queue id or a process id, which several servers may have at once, with the server's own name."""
+    return f"{name} {entry.host}"

@@ -28,7 +28,7 @@ class Session:
 
 @dataclass(slots=True)
 class Message:
-    """One queue id, from `client=` on. `session` is the process id of its smtpd."""
+    """One queue id, from `client=` on. `session` is the key of its smtpd's connection."""
 
     session: str
     address: str
@@ -40,7 +40,7 @@ class Message:
     open: bool = True
     path: str | None = None
     size: int | None = None
-    recipients: list[str] = field(default_factory=list)
+    recipients: dict[str, None] = field(default_factory=dict)
     done: float = 0.0
 
 
@@ -63,18 +63,19 @@ def known_name(name: str | None) -> str | None:
 def attempts(queue_id: str, message: Message) -> list[Attempt]:
     """What a message comes to: its recipients were let in, whatever became of it later."""
     name = known_name(message.name)
+    recipients = list(message.recipients)
     first = Attempt(
         message.time,
         message.address,
         PERMITTED,
-        queue_id,
+        queue_id.partition(" ")[0],
         service=None if message.user and message.service == "smtpd" else message.service,
         client_name=name,
         reverse_name=name,
         tls=message.tls,
         authenticated_as=message.user,
         reverse_path=message.path,
-        forward_path=message.recipients[0] if message.recipients else None,
+        forward_path=recipients[0] if recipients else None,
         message_bytes=message.size,
     )
-    return [first, *(first._replace(first=False, forward_path=one) for one in message.recipients[1:])]
+    return [first, *(first._replace(first=False, forward_path=one) for one in recipients[1:])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from arrowslit.traffic.attempt import Attempt
 from arrowslit.traffic.reader import LineReader, Piece, SessionReader, decoded
@@ -26,6 +26,8 @@ class EntryReader(SessionReader[Open]):
     """
 
     programs: ClassVar[re.Pattern[str]]
+    times: int = 1
+    """How many equal lines this one stands for (see `repeated`): what a line is counted for counts so often."""
 
     def line(self, text: str) -> Iterator[Attempt]:
         """A line by itself: its frame is read, and what is none is not understood."""
@@ -35,7 +37,7 @@ class EntryReader(SessionReader[Open]):
         elif not self.programs.fullmatch(entry.program):
             self.tally.skipped += 1
         else:
-            yield from self.entry(entry, text)
+            yield from repeated(self, entry, text)
 
     def entry(self, entry: Entry, text: str) -> Iterable[Attempt]:
         """One message; `text` is the whole line, for problems. An empty tuple is quicker than an empty iterator."""
@@ -48,12 +50,31 @@ class _Program(Protocol):
     programs: ClassVar[re.Pattern[str]]
     tally: Tally
     number: int
+    times: int
 
     def begin(self, piece: Piece) -> None: ...
     def entry(self, entry: Entry, text: str) -> Iterable[Attempt]: ...
     def end(self) -> Iterator[Attempt]: ...
     def state(self) -> dict[str, Any]: ...
     def resume(self, state: dict[str, Any]) -> None: ...
+
+
+_NAME: Final = 200
+"""Characters of a program's name that is remembered."""
+_REPEATED: Final = "message repeated "
+_TIMES: Final = re.compile(r"message repeated ([0-9]{1,6}) times: \[ ?(.*)\]", re.DOTALL)
+
+
+def repeated(reader: _Program, entry: Entry, text: str) -> Iterable[Attempt]:
+    """An entry that may be rsyslog's `message repeated 3 times: [ ...]`, which stands for so many more of them."""
+    found = _TIMES.fullmatch(entry.message) if entry.message.startswith(_REPEATED) else None
+    if found is None:
+        return reader.entry(entry, text)
+    reader.times = max(int(found[1]), 1)
+    try:
+        return list(reader.entry(entry._replace(message=found[2]), text))
+    finally:
+        reader.times = 1
 
 
 class SyslogReader(LineReader):
@@ -86,7 +107,8 @@ class SyslogReader(LineReader):
                     skipped += 1
                     continue
                 reader.number = self.number
-                found = reader.entry(entry, text)
+                plain = not entry.message.startswith(_REPEATED)
+                found = reader.entry(entry, text) if plain else repeated(reader, entry, text)
                 if found:
                     yield from found
         finally:
@@ -103,7 +125,7 @@ class SyslogReader(LineReader):
             return self._of[program]
         except KeyError:
             found = next((one for one in self._readers if one.programs.fullmatch(program)), None)
-            if len(self._of) < 10_000:
+            if len(self._of) < 10_000 and len(program) <= _NAME:
                 self._of[program] = found
             return found
 
