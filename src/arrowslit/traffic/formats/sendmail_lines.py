@@ -36,7 +36,7 @@ _SAID: Final = re.compile(
 )
 _MILTER: Final = re.compile(rf"Milter: (?P<stage>to|from)={path('path')}, reject=(?P<reply>.*)", re.DOTALL)
 _ONE: Final = rf'(?:<{ITEM}*+>|{QUOTED}|[^\s,<>"]+)'
-_TO: Final = re.compile(rf"to=(?P<to>{_ONE}(?:,{_ONE})*+), (?:ctladdr=(?:{path('owner')}|\S++)[^=]*, )?delay=")
+_TO: Final = re.compile(rf"to=(?P<to>{_ONE}(?:,{_ONE})*), (?:ctladdr=(?:{path('owner')}|\S++)[^=]*, )?delay=")
 _ITEMS: Final = re.compile(_ONE)
 _TLS: Final = re.compile(rf"STARTTLS=server, {_RELAY}, version=")
 _AUTH: Final = re.compile(rf"AUTH=server, {_RELAY}, authid=(?P<user>.*), mech=[A-Z0-9-]+, bits=[0-9]+", re.DOTALL)
